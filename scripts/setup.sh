@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Installs what building, testing, the demo and the benchmarks need on Debian 12. Does nothing when all of it is there.
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build pkg-config git
+  libssl-dev libsodium-dev libssh-dev libboost-filesystem-dev libsoci-dev libsqlite3-dev libcli11-dev
+  libtomlplusplus-dev nlohmann-json3-dev libhowardhinnant-date-dev tzdata libspdlog-dev libgtest-dev libbenchmark-dev
+  # checks: a second compiler, fuzzing, format, memory
+  clang-14 libclang-rt-14-dev llvm-14 clang-tidy-14 clang-format-14 valgrind
+  # tests, demo and benchmarks: peers to compare with, speech to record, tools to look inside
+  age openssh-client openssh-server espeak-ng sox asterisk-core-sounds-en-wav
+  python3 strace sqlite3 procps iproute2 binutils
+)
+
+as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
+
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# Installing openssh-server must not start a server: a policy of the machine is kept, else ours holds while we install.
+policy=/usr/sbin/policy-rc.d
+remove_policy() { as_root rm -f "$policy"; }
+forbid_starting_services() {
+  [[ -e $policy ]] && return
+  trap remove_policy EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod 755 "$policy"
+}
+
+# Older builds of these two have holes that matter to us (docs/threat-model.md), and tests would fail on them.
+least_libssh=0.10.6-0+deb12u3
+least_libssl=3.0.22
+version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true; }
+at_least() { dpkg --compare-versions "$(version "$1")" ge "$2"; }
+
+missing=()
+for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done
+at_least libssh-4 "$least_libssh" || missing+=(libssh-4 libssh-dev)
+at_least libssl3 "$least_libssl" || missing+=(libssl3 libssl-dev)
+if ((${#missing[@]})); then
+  echo "setup: installing ${missing[*]}"
+  forbid_starting_services
+  as_root apt-get update -q </dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null
+fi
+
+require() {
+  at_least "$1" "$2" && return
+  echo "setup: $1 is $(version "$1"), but $2 or newer is needed: enable Debian's security archive (bookworm-security)," \
+    "then run this again" >&2
+  exit 1
+}
+require libssh-4 "$least_libssh"
+require libssl3 "$least_libssl"
