@@ -1,0 +1,169 @@
+// Catalog: tables and transactions; all the SQL of the project stands in vault/catalog*.cpp.
+//
+// One connection, not thread-safe, never carried over a fork. Every change runs inside change(): BEGIN IMMEDIATE, so
+// that a busy database is waited for at the start and never found at the commit. Errors: Fault::busy when another
+// process holds the database for longer than 30 s, Fault::damaged when it is no catalogue of ours, Fault::failed
+// otherwise. Error texts never hold values: the library's own texts quote them, so they are not passed on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/result.h"
+#include "vault/record.h"
+
+namespace vault {
+
+struct CustomerRow {
+  std::string id, state;
+  base::Seconds created_at = 0;
+  long long linger = 0;  // minutes
+  bool plain_folder = false;
+  std::string name;       // base64 of an age file for the role holders; empty when no name was given
+  std::string statement;  // signed
+};
+
+struct RecordingRow {
+  Columns columns;
+  std::string state;       // writing, sealed, erasing, erased
+  std::string quarantine;  // reason, or empty
+  std::string reason;      // of its erasure: delivered, due, instruction, right, unlawful
+  base::Seconds received_at = 0, ended_at = 0, due_at = 0;
+  std::string record;  // signed ingest record
+  int level = 0;       // of its erasure
+  long long generation = 0;
+};
+
+struct RecordingFilter {
+  std::optional<std::string> state, customer, id;
+  std::optional<base::Seconds> from, to;  // call time, both ends included
+  bool quarantined = false;               // only those
+};
+
+struct AccessRow {
+  std::string id, kind, account, customer, state;
+  base::Seconds not_before = 0, expires = 0;
+  std::uint64_t slot = 0;
+  bool strict = false, any_address = false;
+  std::string statement;
+  base::Seconds created_at = 0, claimed_at = 0, seen_at = 0, ended_at = 0;
+  std::string attempt;  // random id of the log-in that claimed it
+  std::string network;  // keyed hash of the network it was claimed from
+};
+
+struct ItemRow {
+  std::string access, recording, state;
+  std::uint32_t position = 0;
+  bool exclusive = true;
+  std::string entry;     // base64 of the sealed folder entry
+  std::string coverage;  // vault/coverage.h text()
+  long long sent = 0;    // bytes of DATA in all, for warnings
+  base::Seconds delivered_at = 0;
+  std::string recording_state;  // joined
+  std::uint64_t size = 0;       // joined: plaintext bytes
+};
+
+struct AuditRow {
+  std::uint64_t seq = 0;
+  std::string leaf;
+  std::string details;  // base64, sealed; empty when the event has none
+};
+
+class Catalog {
+ public:
+  static base::Result<void> create(const base::Path& file);
+  // Brings an older schema up to date; refuses a newer one.
+  static base::Result<Catalog> open(const base::Path& file);
+  Catalog(Catalog&&) noexcept;
+  Catalog& operator=(Catalog&&) noexcept;
+  ~Catalog();
+
+  // One transaction around `work`: committed when it returns a success, rolled back otherwise. Not nested.
+  base::Result<void> change(const std::function<base::Result<void>()>& work);
+  // A consistent view for several reads.
+  base::Result<void> read(const std::function<base::Result<void>()>& work);
+  // Copies the write-ahead log into the database and empties it: deleted rows leave the disk. Does not wait: the number
+  // of frames that stay because readers are in the way, 0 = none.
+  base::Result<int> empty_log();
+  base::Result<std::string> integrity();   // "ok", or what SQLite found
+  base::Result<long long> data_version();  // differs when another connection changed the database
+
+  base::Result<std::optional<std::string>> setting(const std::string& name);
+  base::Result<std::optional<std::uint64_t>> number(const std::string& name);  // a setting; Fault::damaged: no number
+  base::Result<void> set_setting(const std::string& name, const std::string& value);
+  base::Result<std::uint64_t> take_slot();  // the next slot number; inside change()
+
+  base::Result<void> add_customer(const CustomerRow& row);  // Fault::usage: it exists
+  base::Result<void> close_customer(const std::string& id, const std::string& statement);
+  base::Result<CustomerRow> customer(const std::string& id);
+  base::Result<std::vector<CustomerRow>> customers();
+
+  base::Result<void> add_writing(const RecordingRow& row);
+  struct Header {
+    std::string recipient;
+    std::string sealed;  // base64
+  };
+  // writing -> sealed, with everything that belongs to it. Fault::not_found when it is not in state writing.
+  base::Result<void> set_sealed(const RecordingRow& row, const std::vector<Header>& headers,
+                                std::uint64_t metadata_version, const std::string& metadata,
+                                const std::string& source_key);
+  base::Result<void> drop_writing(const std::string& id);
+  base::Result<std::optional<std::string>> recording_from(const std::string& source_key);  // one that is still held
+  base::Result<RecordingRow> recording(const std::string& id);
+  base::Result<std::vector<RecordingRow>> recordings(const RecordingFilter& filter);
+  base::Result<std::optional<std::string>> header(const std::string& recording, const std::string& recipient);
+  base::Result<std::optional<std::string>> metadata(const std::string& recording);
+  base::Result<std::vector<std::string>> recipients_of(const std::string& recording);
+
+  // sealed -> erasing; forgets its source. Number of rows that changed: 0 when it was not sealed.
+  base::Result<int> mark_erasing(const std::string& id, const std::string& reason);
+  // Deletes its headers and metadata; the clear columns stay.
+  base::Result<void> drop_keys_of(const std::string& id);
+  base::Result<int> set_erased(const std::string& id, base::Seconds now, int level, std::uint64_t generation);
+
+  base::Result<void> add_access(const AccessRow& row);
+  base::Result<void> add_item(const ItemRow& item,
+                              const std::string& sealed_header);  // Fault::busy: in another delivery
+  base::Result<AccessRow> access(const std::string& id);
+  base::Result<std::vector<AccessRow>> accesses(const std::optional<std::string>& kind);
+  // Of one account: open first, then claimed, then the newest that ended; at most `limit`.
+  base::Result<std::vector<AccessRow>> accesses_of(const std::string& account, int limit);
+  base::Result<std::vector<AccessRow>> claimed_accesses();
+  base::Result<std::vector<ItemRow>> items(const std::string& access);
+  base::Result<std::optional<std::string>> delivery_of(const std::string& recording);  // the open or claimed one
+
+  // open -> claimed, exactly once. Fault::denied when it was not open or not its time.
+  base::Result<void> claim(const std::string& access, const std::string& attempt, const std::string& network,
+                           base::Seconds now);
+  base::Result<void> saw(const std::string& access, base::Seconds now);
+  // open or claimed -> finished, expired or revoked; its offered items are withdrawn, entries and headers deleted.
+  base::Result<int> end_access(const std::string& access, const std::string& state, base::Seconds now);
+  // Ended accesses whose erase secret is still in the key-slot store, and the mark that it is not.
+  base::Result<std::vector<AccessRow>> accesses_to_erase();
+  base::Result<void> set_secret_gone(const std::string& access);
+  // Open accesses whose first log-in did not come in time.
+  base::Result<std::vector<AccessRow>> overdue_accesses(base::Seconds now);
+  // offered -> delivered. 0 when it was not offered.
+  base::Result<int> set_delivered(const std::string& access, std::uint32_t position, base::Seconds now);
+  base::Result<void> store_coverage(const std::string& access, std::uint32_t position, const std::string& coverage,
+                                    long long sent);
+
+  base::Result<void> add_audit(const AuditRow& row);
+  base::Result<std::vector<AuditRow>> audit(std::uint64_t from, std::size_t limit);
+  base::Result<std::optional<std::uint64_t>> audit_month(const std::string& month);
+  base::Result<void> add_audit_month(const std::string& month, std::uint64_t slot);
+  base::Result<std::vector<std::uint64_t>>
+  slots_in_use();  // of what must still open: sealed recordings, open accesses, months
+
+ private:
+  struct State;
+  explicit Catalog(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vault

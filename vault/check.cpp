@@ -1,0 +1,180 @@
+#include "vault/check.h"
+
+#include <boost/filesystem/operations.hpp>
+#include <map>
+#include <set>
+
+#include "keys/age_stream.h"
+#include "vault/access.h"
+#include "vault/customer.h"
+#include "vault/erase.h"
+#include "vault/ingest.h"
+#include "vault/open_recording.h"
+
+namespace vault {
+
+using base::Result;
+
+namespace {
+
+class Checker {
+ public:
+  Checker(Vault& vault, const CheckRequest& request) : vault_(vault), request_(request) {}
+
+  Result<std::vector<Finding>> run() {
+    if (request_.repair) {
+      if (auto r = repair(); !r) return r.error();
+    }
+    for (const auto step :
+         {&Checker::catalogue, &Checker::audit_log, &Checker::recordings, &Checker::accesses, &Checker::surroundings}) {
+      if (auto r = (this->*step)(); !r) return r.error();
+    }
+    return std::move(findings_);
+  }
+
+ private:
+  void damage(std::string what) { findings_.push_back({Finding::Weight::damage, std::move(what)}); }
+  void warning(std::string what) { findings_.push_back({Finding::Weight::warning, std::move(what)}); }
+
+  Result<void> repair() {
+    auto lock = base::FileLock::take(vault_.folder() / file::kRun / "ingest.lock", 60'000);
+    if (!lock) return lock.error();
+    if (auto r = drop_unfinished(vault_); !r) return r.error();
+    if (auto r = finish_erasures(vault_); !r) return r.error();
+    return {};
+  }
+
+  Result<void> catalogue() {
+    auto answer = vault_.catalog().integrity();
+    if (!answer) return answer.error();
+    if (*answer != "ok") damage("catalogue: " + *answer);
+    return {};
+  }
+
+  Result<void> audit_log() {
+    if (auto r = vault_.audit().verify(vault_.trust().service, request_.outside_checkpoint); !r) damage(r.error().what);
+    return {};
+  }
+
+  Result<void> recordings() {
+    auto rows = vault_.catalog().recordings({});
+    if (!rows) return rows.error();
+    std::set<std::string> expected;
+    for (const auto& row : *rows) {
+      if (row.state == "sealed") {
+        sealed(row);
+        expected.insert(row.columns.recording);
+      } else if (row.state == "erased") {
+        if (auto r = erased(row); !r) return r;
+      } else {
+        if (row.state == "erasing") {
+          if (auto r = verified_record(vault_, row); !r) damage(r.error().what);
+        }
+        warning(row.columns.recording + ": state " + row.state +
+                "; callvault check --repair, or the daemon, finishes it");
+        expected.insert(row.columns.recording);
+      }
+    }
+    auto ids = vault_.store().ids();
+    if (!ids) return ids.error();
+    for (const auto& id : *ids) {
+      if (expected.contains(id)) continue;
+      warning("object " + id + " belongs to no recording");
+      if (request_.repair && valid_id(id)) {
+        if (auto r = vault_.store().remove({id}); !r) return r;
+      }
+    }
+    return {};
+  }
+
+  void sealed(const RecordingRow& row) {
+    const std::string& id = row.columns.recording;
+    if (request_.read_objects) {
+      if (auto r = verify_object(vault_, row); !r) damage(r.error().what);
+      return;
+    }
+    if (auto r = verified_record(vault_, row); !r) damage(r.error().what);
+    if (auto r = vault_.slots().read(row.columns.slot); !r) damage(id + ": its erase secret is gone");
+    auto object = vault_.store().open(id);
+    auto info = object ? base::info(object->get()) : Result<base::FileInfo>(object.error());
+    if (!info) {
+      damage(info.error().what);
+    } else if (info->size != keys::payload_size(row.columns.size)) {
+      damage(id + ": its object has the wrong size");
+    }
+    auto recipients = vault_.catalog().recipients_of(id);
+    const std::set<std::string> have =
+        recipients ? std::set<std::string>(recipients->begin(), recipients->end()) : std::set<std::string>();
+    for (const auto& holder : vault_.roster().holders()) {
+      const bool wanted = holder.role != keys::Role::tech_manager || row.columns.klass == "customer";
+      if (wanted && !have.contains(holder.recipient_id())) damage(id + ": no header for " + holder.name);
+    }
+  }
+
+  Result<void> erased(const RecordingRow& row) {
+    const std::string& id = row.columns.recording;
+    if (vault_.slots().read(row.columns.slot)) damage(id + ": erased, but its erase secret is there");
+    auto recipients = vault_.catalog().recipients_of(id);
+    if (!recipients) return recipients.error();
+    auto metadata = vault_.catalog().metadata(id);
+    if (!metadata) return metadata.error();
+    if (!recipients->empty() || *metadata) damage(id + ": erased, but its headers or metadata are there");
+    return {};
+  }
+
+  Result<void> accesses() {
+    auto rows = vault_.catalog().accesses(std::nullopt);
+    if (!rows) return rows.error();
+    for (const auto& row : *rows) {
+      if (row.state != "open" && row.state != "claimed") continue;
+      if (auto r = verified_access(vault_, row); !r) damage(r.error().what);
+      if (auto r = vault_.slots().read(row.slot); !r) damage(row.id + ": its erase secret is gone");
+    }
+    auto to_erase = vault_.catalog().accesses_to_erase();
+    if (!to_erase) return to_erase.error();
+    for (const auto& row : *to_erase) {
+      if (auto r = verified_access(vault_, row); !r) damage(r.error().what);
+    }
+    auto customers = vault_.catalog().customers();
+    if (!customers) return customers.error();
+    for (const auto& customer : *customers) {
+      if (auto r = verified_customer(vault_, customer); !r) damage(r.error().what);
+    }
+    return {};
+  }
+
+  // What lies in and around the folder.
+  Result<void> surroundings() {
+    boost::system::error_code code;
+    boost::filesystem::recursive_directory_iterator at(vault_.folder(), code);
+    for (; !code && at != boost::filesystem::recursive_directory_iterator(); at.increment(code)) {
+      if (!boost::filesystem::is_regular_file(at->symlink_status()) ||
+          at->path().parent_path().parent_path() == vault_.folder() / file::kObjects)
+        continue;
+      auto file = base::open_to_read(at->path());
+      if (!file) continue;
+      base::Bytes head(256 * 1024);
+      auto n = base::read_at(file->get(), 0, head);
+      if (!n) continue;
+      const auto text = base::as_text(std::span(head).first(*n));
+      if (text.find("AGE-SECRET-KEY-1") != std::string_view::npos ||
+          (text.starts_with("age-encryption.org/v1") && text.find("-> scrypt ") != std::string_view::npos))
+        damage("an identity file lies in the vault's folder: move it away (" + at->path().filename().string() + ")");
+    }
+    const auto level = vault_.slots().level();
+    if (level.level < 2) warning("erasures are certified at level 1 only: " + level.reason);
+    if (!vault_.config().slots_mirror)
+      warning("the key-slot store has no mirror ([slots] mirror in callvault.toml): if it is lost, the vault is lost");
+    return {};
+  }
+
+  Vault& vault_;
+  const CheckRequest& request_;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace
+
+Result<std::vector<Finding>> check(Vault& vault, const CheckRequest& request) { return Checker(vault, request).run(); }
+
+}  // namespace vault

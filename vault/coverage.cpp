@@ -1,0 +1,307 @@
+#include "vault/coverage.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace vault {
+
+namespace {
+
+constexpr std::string_view kSent = "sent ";
+constexpr std::string_view kTentative = "tentative ";
+constexpr std::string_view kFinished = "finished ";
+constexpr std::string_view kCut = "cut ";
+constexpr std::string_view kDoubt = "doubt\n";
+
+base::Error damaged(std::string_view what) { return {base::Fault::damaged, std::string(what)}; }
+
+// A decimal number without sign or leading zeros.
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, code] = std::from_chars(text.data(), end, value);
+  if (code != std::errc{} || stop != end || (text[0] == '0' && text.size() > 1)) return std::nullopt;
+  return value;
+}
+
+// Cuts `text` behind the first `mark` and returns what stood before it; nullopt when there is none.
+std::optional<std::string_view> cut(std::string_view& text, char mark) {
+  const auto at = text.find(mark);
+  if (at == std::string_view::npos) return std::nullopt;
+  const auto head = text.substr(0, at);
+  text.remove_prefix(at + 1);
+  return head;
+}
+
+std::optional<std::string_view> after(std::string_view line, std::string_view word) {
+  if (!line.starts_with(word)) return std::nullopt;
+  return line.substr(word.size());
+}
+
+}  // namespace
+
+void Ranges::add(std::uint64_t begin, std::uint64_t end) {
+  if (begin == end) return;
+  auto next = ranges_.upper_bound(begin);
+  if (next != ranges_.begin() && std::prev(next)->second >= begin) --next;
+  while (next != ranges_.end() && next->first <= end) {
+    begin = std::min(begin, next->first);
+    end = std::max(end, next->second);
+    next = ranges_.erase(next);
+  }
+  ranges_.emplace_hint(next, begin, end);
+}
+
+void Ranges::add(const Ranges& other) {
+  for (const auto& [begin, end] : other.ranges_) add(begin, end);
+}
+
+bool Ranges::covers(std::uint64_t begin, std::uint64_t end) const {
+  if (begin == end) return true;
+  const auto next = ranges_.upper_bound(begin);
+  return next != ranges_.begin() && std::prev(next)->second >= end;
+}
+
+std::uint64_t Ranges::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [begin, end] : ranges_) sum += end - begin;
+  return sum;
+}
+
+std::uint64_t Ranges::run_begin(std::uint64_t at) const {
+  const auto next = ranges_.lower_bound(at);
+  if (next == ranges_.begin() || std::prev(next)->second < at) return at;
+  return std::prev(next)->first;
+}
+
+Ranges Ranges::within(std::uint64_t begin, std::uint64_t end) const {
+  Ranges out;
+  for (const auto& [from, to] : ranges_)
+    if (from < end && to > begin) out.add(std::max(from, begin), std::min(to, end));
+  return out;
+}
+
+std::string Ranges::text() const {
+  std::string out;
+  for (const auto& [begin, end] : ranges_) {
+    if (!out.empty()) out += ',';
+    out.append(std::to_string(begin)).append("-").append(std::to_string(end));
+  }
+  return out;
+}
+
+base::Result<Ranges> Ranges::parse(std::string_view text) {
+  Ranges out;
+  if (text.empty()) return out;
+  std::optional<std::uint64_t> last;
+  for (bool more = true; more;) {
+    auto piece = cut(text, ',');
+    if (!piece) piece = text, more = false;
+    const auto first = cut(*piece, '-');
+    if (!first) return damaged("a range is not of the form begin-end");
+    const auto begin = number(*first);
+    const auto end = number(*piece);
+    if (!begin || !end || *begin >= *end) return damaged("a range is not begin-end with begin below end");
+    if (last && *begin <= *last) return damaged("ranges touch or are not sorted");
+    out.ranges_.emplace_hint(out.ranges_.end(), *begin, *end);
+    last = end;
+  }
+  return out;
+}
+
+void Coverage::opened(Handle handle) {
+  open_.try_emplace(handle);
+  if (open_.size() > 1)
+    for (auto& [other, part] : open_) part.alone = false;
+  due_.reset();
+}
+
+void Coverage::start(Part& part, std::uint64_t offset) {
+  if (offset == 0) return begin_copy(part);
+  if (part.alone) resume(part, offset);
+}
+
+void Coverage::begin_copy(Part& part) {
+  if (part.alone) return forget();
+  // Either the first chunk of a client whose other chunks are open, or, when there is a first chunk already, another
+  // copy.
+  bool another = starts().contains(0);
+  for (const auto& [handle, other] : open_) another = another || other.start == 0U;
+  for (auto& [handle, other] : open_) {
+    other.resumed = {};
+    if (another && &other != &part) other.counts = false;
+  }
+  cuts_ = starts();  // handles that may be chunks of the same client still cut
+  finished_.clear();
+  tentative_.clear();
+}
+
+void Coverage::resume(Part& part, std::uint64_t offset) {
+  const auto known = starts();
+  std::uint64_t begin = 0;  // of several runs around `offset` the shortest: the least is claimed
+  auto found = tentative_.end();
+  for (auto run = tentative_.begin(); run != tentative_.end(); ++run) {
+    const auto at = run->run_begin(offset);
+    const auto other = known.upper_bound(at);
+    const bool overran = other != known.end() && run->covers(at, *other + 1);  // a chunk, and what it kept is unknown
+    if (at < offset && at >= begin && !overran) begin = at, found = run;
+  }
+  if (found == tentative_.end()) return;
+  part.resumed.add(begin, offset);
+  tentative_.erase(found);
+}
+
+void Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length) {
+  const auto found = open_.find(handle);
+  if (found == open_.end()) return;
+  Part& part = found->second;
+  if (!part.start) start(part, offset);
+  part.start = std::min(part.start.value_or(offset), offset);
+  if (offset >= size_) return;
+  length = std::min(length, size_ - offset);
+  bytes_sent_ += length;
+  if (part.ranges.list().size() < kMostPieces) {
+    part.ranges.add(offset, offset + length);
+  } else {
+    part.counts = false;
+  }
+}
+
+bool Coverage::closed(Handle handle, std::int64_t now_ms) {
+  auto node = open_.extract(handle);
+  if (node.empty()) return false;
+  Part& part = node.mapped();
+  const bool rule_a = part.alone && part.counts && part.ranges.covers(0, size_);
+  if (!part.start && !part.alone && size_ > 0) {
+    doubt();  // it could have been any chunk
+  } else if (!part.counts) {
+    keep_start(part);
+  } else if (part.start || size_ == 0) {
+    keep(finished_, std::move(part.resumed));
+    keep(finished_, std::move(part.ranges));
+  }
+  if (rule_a) return true;
+  settle(now_ms);
+  return false;
+}
+
+void Coverage::broken(Handle handle, std::int64_t now_ms) {
+  auto node = open_.extract(handle);
+  if (node.empty()) return;
+  Part& part = node.mapped();
+  if (!part.start) {
+    if (size_ > 0 && (!part.alone || !finished_.empty())) doubt();  // a chunk that the others may have read over
+  } else if (part.alone && part.counts) {
+    part.ranges.add(part.resumed);
+    if (!part.ranges.empty()) keep(tentative_, std::move(part.ranges));
+  } else {
+    keep_start(part);
+  }
+  settle(now_ms);
+}
+
+void Coverage::keep(std::vector<Ranges>& parts, Ranges part) {
+  if (doubtful_ || (part.empty() && size_ > 0)) return;
+  parts.push_back(std::move(part));
+  std::size_t pieces = 0;
+  for (const auto* kind : {&finished_, &tentative_})
+    for (const Ranges& kept : *kind) pieces += kept.list().size();
+  if (parts.size() > kMostParts || pieces > kMostPiecesKept) doubt();
+}
+
+void Coverage::keep_start(const Part& part) {
+  if (doubtful_ || !part.start || *part.start >= size_) return;
+  cuts_.insert(*part.start);
+  if (cuts_.size() > kMostParts) doubt();
+}
+
+void Coverage::forget() {
+  finished_.clear();
+  tentative_.clear();
+  cuts_.clear();
+  doubtful_ = false;
+}
+
+void Coverage::doubt() {
+  forget();
+  doubtful_ = true;
+}
+
+void Coverage::settle(std::int64_t now_ms) {
+  due_.reset();
+  if (open_.empty() && complete()) due_ = now_ms + settle_ms_;
+}
+
+std::set<std::uint64_t> Coverage::starts() const {
+  std::set<std::uint64_t> out = cuts_;
+  for (const auto* kind : {&finished_, &tentative_})
+    for (const Ranges& part : *kind)
+      if (!part.empty()) out.insert(part.list().begin()->first);
+  return out;
+}
+
+bool Coverage::complete() const {
+  if (finished_.empty()) return false;  // an empty recording needs a CLOSE too
+  std::uint64_t missing = size_;
+  for (const Ranges& part : finished_) missing -= std::min(missing, part.bytes());
+  if (missing > 0) return false;
+  const auto known = starts();
+  Ranges all;
+  for (const Ranges& part : finished_) {
+    if (part.empty()) continue;
+    const auto begin = part.list().begin()->first;
+    const auto next = known.upper_bound(begin);
+    all.add(part.within(begin, next == known.end() ? size_ : *next));
+  }
+  return all.covers(0, size_);
+}
+
+std::string Coverage::text() const {
+  Coverage kept = *this;
+  while (!kept.open_.empty()) kept.broken(kept.open_.begin()->first, 0);
+  std::string out = std::string(kSent) + std::to_string(bytes_sent_) + "\n";
+  if (kept.doubtful_) return out += kDoubt;
+  for (const Ranges& part : kept.finished_) out += std::string(kFinished) + part.text() + "\n";
+  for (const Ranges& part : kept.tentative_) out += std::string(kTentative) + part.text() + "\n";
+  for (const std::uint64_t at : kept.cuts_) out += std::string(kCut) + std::to_string(at) + "\n";
+  return out;
+}
+
+base::Result<Coverage> Coverage::parse(std::string_view text, std::uint64_t size, std::int64_t settle_ms) {
+  Coverage out(size, settle_ms);
+  const auto first = cut(text, '\n');
+  const auto sent = first ? after(*first, kSent) : std::nullopt;
+  const auto bytes = sent ? number(*sent) : std::nullopt;
+  if (!bytes) return damaged("coverage does not begin with the bytes sent");
+  out.bytes_sent_ = *bytes;
+  if (text == kDoubt) {
+    out.doubtful_ = true;
+    return out;
+  }
+  while (!text.empty()) {
+    const auto line = cut(text, '\n');
+    if (!line) return damaged("coverage ends within a line");
+    if (const auto at = after(*line, kCut)) {
+      const auto cut_at = number(*at);
+      if (!cut_at || *cut_at >= size) return damaged("coverage has a cut that is no offset");
+      if (!out.cuts_.empty() && *cut_at <= *out.cuts_.rbegin())
+        return damaged("coverage has its cuts in another order");
+      out.cuts_.insert(*cut_at);
+      continue;
+    }
+    const auto finished = after(*line, kFinished);
+    const auto tentative = after(*line, kTentative);
+    if (!finished && !tentative) return damaged("coverage has an unknown line");
+    if (!out.cuts_.empty() || (finished && !out.tentative_.empty()))
+      return damaged("coverage has its lines in another order");
+    auto ranges = Ranges::parse(finished ? *finished : *tentative);
+    if (!ranges) return ranges.error();
+    if (!ranges->empty() && ranges->list().rbegin()->second > size) return damaged("coverage beyond the end");
+    if (ranges->empty() && (tentative || size > 0)) return damaged("coverage has an empty part");
+    (finished ? out.finished_ : out.tentative_).push_back(std::move(*ranges));
+  }
+  return out;
+}
+
+}  // namespace vault

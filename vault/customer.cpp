@@ -1,0 +1,103 @@
+#include "vault/customer.h"
+
+#include "vault/role.h"
+
+namespace vault {
+
+using base::Error;
+using base::Fault;
+using base::Result;
+
+bool valid_account(std::string_view id) {
+  return !id.empty() && id.size() <= 32 &&
+         id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos && id.front() != '-';
+}
+
+namespace {
+
+constexpr std::string_view kType = "callvault/v1/customer";
+
+keys::NoteFields fields_of(const CustomerRow& row, const std::string& by, const std::string& at) {
+  keys::NoteFields note;
+  note.type = kType;
+  note.fields = {{"customer", row.id},
+                 {"state", row.state},
+                 {"linger", std::to_string(row.linger)},
+                 {"plain-folder", row.plain_folder ? "yes" : "no"},
+                 {"by", by},
+                 {"at", at}};
+  return note;
+}
+
+Result<std::string> sign(const Actor& actor, const CustomerRow& row, base::Seconds now) {
+  return actor.signer.sign(fields_of(row, actor.holder.name, base::rfc3339(now)).print());
+}
+
+}  // namespace
+
+Result<void> verified_customer(const Vault& vault, const CustomerRow& row) {
+  std::vector<keys::NoteVerifier> signers;
+  for (const auto& holder : vault.roster().holders()) {
+    if (may(holder.role, Action::change_customer)) signers.push_back(holder.signing_key);
+  }
+  auto note = keys::verify_note(row.statement, signers);
+  if (!note) return note.error().at("statement of customer " + row.id);
+  auto fields = keys::NoteFields::parse(note->text, kType);
+  if (!fields) return fields.error().at("statement of customer " + row.id);
+  auto at = fields->get("at");
+  if (!at) return at.error();
+  // Printed again from the columns, it must be the very text that was signed.
+  if (fields_of(row, note->signer, *at).print() == note->text) return {};
+  return Error{Fault::damaged, "customer " + row.id + " was changed: its statement says otherwise"};
+}
+
+Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& id, const std::string& name,
+                          long long linger_minutes) {
+  if (auto r = may(actor.holder.role, Action::add_customer); !r) return r;
+  if (!valid_account(id)) return Error{Fault::usage, "a customer's id is 1 to 32 of a-z, 0-9 and -"};
+  if (linger_minutes < 0 || linger_minutes > 1440) return Error{Fault::usage, "linger is 0 to 1440 minutes"};
+  CustomerRow row;
+  row.id = id;
+  row.state = "open";
+  row.created_at = vault.clock().now();
+  row.linger = linger_minutes;
+  if (!name.empty()) {
+    std::vector<keys::Recipient> to;
+    for (const auto& holder : vault.roster().holders()) to.push_back(holder.recipient);
+    auto sealed = keys::seal_to(to, base::as_bytes(name));
+    if (!sealed) return sealed.error();
+    row.name = base::base64(*sealed);
+  }
+  auto note = sign(actor, row, row.created_at);
+  if (!note) return note.error();
+  row.statement = *note;
+  return vault.audit().act([&]() -> Result<void> {
+    if (auto r = vault.catalog().add_customer(row); !r) return r;
+    return vault.audit().note({"customer.added", actor.holder.name, {id}, ""});
+  });
+}
+
+Result<void> close_customer(Vault& vault, const Actor& actor, const std::string& id) {
+  if (auto r = may(actor.holder.role, Action::change_customer); !r) return r;
+  auto row = vault.catalog().customer(id);
+  if (!row) return row.error();
+  if (row->state == "closed") return Error{Fault::not_found, "customer " + id + " is closed already"};
+  row->state = "closed";
+  auto note = sign(actor, *row, vault.clock().now());
+  if (!note) return note.error();
+  return vault.audit().act([&]() -> Result<void> {
+    if (auto r = vault.catalog().close_customer(id, *note); !r) return r;
+    return vault.audit().note({"customer.closed", actor.holder.name, {id}, ""});
+  });
+}
+
+Result<std::string> customer_name(const CustomerRow& row, const keys::Identity& identity) {
+  if (row.name.empty()) return std::string();
+  auto sealed = base::unbase64(row.name);
+  if (!sealed) return sealed.error().at("customer's name");
+  auto name = keys::open_sealed(identity, *sealed);
+  if (!name) return name.error().at("customer's name");
+  return base::to_text(name->reveal());
+}
+
+}  // namespace vault

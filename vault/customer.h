@@ -1,0 +1,18 @@
+// Customer: the business customers that recordings are held for. An id is also an account name; the display name is
+// sealed to the role holders, since it may be a person's.
+#pragma once
+
+#include "vault/vault.h"
+
+namespace vault {
+
+bool valid_account(std::string_view id);  // [a-z0-9-]{1,32}
+
+base::Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& id, const std::string& name,
+                                long long linger_minutes);
+base::Result<void> close_customer(Vault& vault, const Actor& actor, const std::string& id);
+// A customer's row counts only if somebody who may signed the very same. Fault::damaged, Fault::denied.
+base::Result<void> verified_customer(const Vault& vault, const CustomerRow& row);
+base::Result<std::string> customer_name(const CustomerRow& row, const keys::Identity& identity);
+
+}  // namespace vault

@@ -1,0 +1,248 @@
+#include "vault/deliver.h"
+
+#include <algorithm>
+
+#include "vault/erase.h"
+#include "vault/file_name.h"
+#include "vault/folder_entry.h"
+#include "vault/open_recording.h"
+#include "vault/role.h"
+
+namespace vault {
+
+using base::Error;
+using base::Fault;
+using base::Result;
+
+namespace {
+
+constexpr int kMostOpenAccesses = 8;  // of one account: as many as a log-in can choose from
+
+Result<std::vector<std::string>> choose(Vault& vault, const DeliveryRequest& request) {
+  if (!request.recordings.empty()) return request.recordings;
+  RecordingFilter filter;
+  filter.state = "sealed";
+  filter.customer = request.customer;
+  filter.from = request.from;
+  filter.to = request.to;
+  auto rows = vault.catalog().recordings(filter);
+  if (!rows) return rows.error();
+  std::vector<std::string> ids;
+  for (const auto& row : *rows) {
+    if (!row.quarantine.empty()) continue;
+    auto other = vault.catalog().delivery_of(row.columns.recording);
+    if (!other) return other.error();
+    if (!*other) ids.push_back(row.columns.recording);
+  }
+  return ids;
+}
+
+Result<void> check_deliverable(const OpenRecording& recording, const std::string& customer) {
+  const Columns& c = recording.row.columns;
+  if (c.klass != "customer" || c.customer != customer)
+    return Error{Fault::usage, c.recording + ": not held for customer " + customer};
+  if (!recording.row.quarantine.empty())
+    return Error{Fault::denied, c.recording + ": quarantined (" + recording.row.quarantine + ")"};
+  return {};
+}
+
+// What goes into a delivery, opened and compared, with the names that the customer will see.
+struct Contents {
+  std::vector<OpenRecording> recordings;
+  std::vector<std::string> names;
+  std::uint64_t bytes = 0;
+};
+
+Result<Contents> open_contents(Vault& vault, const Actor& actor, const std::string& customer,
+                               const std::vector<std::string>& ids) {
+  Contents out;
+  std::vector<std::string> names;
+  for (const auto& id : ids) {
+    if (!valid_id(id)) return Error{Fault::usage, "not the id of a recording: " + id};
+    auto recording = open_recording(vault, id, actor.identity);
+    if (!recording) return recording.error();
+    if (auto r = check_deliverable(*recording, customer); !r) return r.error();
+    names.push_back(recording->metadata.name);
+    out.bytes += recording->record.columns.size;
+    out.recordings.push_back(std::move(*recording));
+  }
+  out.names = unique_names(names, {"READ-ME-FIRST.txt", "SHA256SUMS"});
+  return out;
+}
+
+Result<void> check_room(Vault& vault, const std::string& account) {
+  auto rows = vault.catalog().accesses_of(account, kMostOpenAccesses);
+  if (!rows) return rows.error();
+  const auto open = std::count_if(rows->begin(), rows->end(),
+                                  [](const AccessRow& r) { return r.state == "open" || r.state == "claimed"; });
+  if (open < kMostOpenAccesses) return {};
+  return Error{Fault::busy, account + " has " + std::to_string(open) + " deliveries open; revoke one first"};
+}
+
+Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& statement, const Contents& contents) {
+  auto secret = vault.slots().read(statement.slot);
+  if (!secret) return secret.error();
+  std::vector<SealedItem> out;
+  for (std::size_t i = 0; i < contents.recordings.size(); ++i) {
+    const OpenRecording& recording = contents.recordings[i];
+    const Columns& c = recording.record.columns;
+    auto recording_secret = vault.slots().read(c.slot);
+    if (!recording_secret) return recording_secret.error().at(c.recording);
+    const auto entry = print_entry({contents.names[i], c.size, c.call_time, recording.metadata.sha256});
+    auto sealed = seal_item(statement, *secret, {c.recording, *recording_secret, recording.file_key, entry});
+    if (!sealed) return sealed.error().at(c.recording);
+    out.push_back(std::move(*sealed));
+  }
+  return out;
+}
+
+// `replaces` is ended in the same transaction in which the new delivery begins.
+Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& request,
+                      const std::vector<std::string>& ids, const std::string& replaces) {
+  auto contents = open_contents(vault, actor, request.customer, ids);
+  if (!contents) return contents.error();
+  auto password = keys::Password::generate();
+  if (!password) return password.error();
+  const base::Seconds now = vault.clock().now();
+  const keys::AccessTerms terms{new_id('d'),
+                                request.customer,
+                                keys::AccessKind::delivery,
+                                now,
+                                now + request.lasts.value_or(vault.config().delivery_expires),
+                                base::random_bytes(32)};
+  auto key = password->derive(terms);
+  if (!key) return key.error();
+
+  // All the sealing comes before the transaction, which shall be short; a slot that stays unused costs nothing.
+  std::uint64_t slot = 0;
+  if (auto r = vault.catalog().change([&]() -> Result<void> {
+        auto taken = vault.catalog().take_slot();
+        if (!taken) return taken.error();
+        slot = *taken;
+        return {};
+      });
+      !r)
+    return r.error();
+  if (auto r = vault.slots().reserve(slot); !r) return r.error();
+  const AccessStatement statement{terms,          key->recipient(),    request.customer, slot,
+                                  request.strict, request.any_address, actor.holder.name};
+  auto note = sign_access(statement, actor.signer);
+  if (!note) return note.error();
+  auto items = seal_items(vault, statement, *contents);
+  if (!items) return items.error();
+
+  AccessRow row;
+  row.id = terms.id;
+  row.kind = "delivery";
+  row.account = terms.account;
+  row.customer = request.customer;
+  row.not_before = terms.not_before;
+  row.expires = terms.expires;
+  row.slot = slot;
+  row.strict = request.strict;
+  row.any_address = request.any_address;
+  row.statement = *note;
+  row.created_at = now;
+  auto r = vault.audit().act([&]() -> Result<void> {
+    if (!replaces.empty()) {
+      auto ended = vault.catalog().end_access(replaces, "revoked", now);
+      if (!ended) return ended.error();
+      if (*ended == 0) return Error{Fault::not_found, replaces + " has ended already"};
+      if (auto noted = vault.audit().note({"delivery.reissued", actor.holder.name, {replaces, terms.id}, ""}); !noted)
+        return noted;
+    }
+    if (auto room = check_room(vault, terms.account); !room) return room;
+    if (auto added = vault.catalog().add_access(row); !added) return added;
+    for (std::size_t i = 0; i < items->size(); ++i) {
+      ItemRow item;
+      item.access = terms.id;
+      item.position = static_cast<std::uint32_t>(i);
+      item.recording = contents->recordings[i].row.columns.recording;
+      item.entry = (*items)[i].entry;
+      if (auto added = vault.catalog().add_item(item, (*items)[i].header); !added) return added;
+    }
+    return vault.audit().note({"delivery.made", actor.holder.name, {terms.id, request.customer}, ""});
+  });
+  if (!r) return r.error();
+  if (!replaces.empty()) {
+    if (auto erased = finish_erasures(vault); !erased) return erased.error();
+  }
+  auto text = password->text();
+  if (!text) return text.error();
+  return Delivery{terms.id, terms.account, std::move(*text), items->size(), contents->bytes, terms.expires};
+}
+
+}  // namespace
+
+Result<Delivery> deliver(Vault& vault, const Actor& actor, const DeliveryRequest& request) {
+  if (auto r = may(actor.holder.role, Action::deliver); !r) return r.error();
+  auto customer = vault.catalog().customer(request.customer);
+  if (!customer) return customer.error().at("customer " + request.customer);
+  if (customer->state != "open") return Error{Fault::denied, "customer " + request.customer + " is closed"};
+  auto ids = choose(vault, request);
+  if (!ids) return ids.error();
+  if (ids->empty()) return Error{Fault::not_found, "nothing to deliver to " + request.customer};
+  return make(vault, actor, request, *ids, "");
+}
+
+namespace {
+
+Result<AccessRow> running_delivery(Vault& vault, const std::string& id) {
+  auto row = vault.catalog().access(id);
+  if (!row) return row.error().at(id);
+  if (row->kind != "delivery") return Error{Fault::not_found, id + " is not a delivery"};
+  if (row->state != "open" && row->state != "claimed")
+    return Error{Fault::not_found, id + " is " + row->state + " already"};
+  return row;
+}
+
+// Ends it under a statement of the actor, and destroys its erase secret.
+Result<void> end_by(Vault& vault, const Actor& actor, const std::string& id) {
+  const std::string event = "delivery.revoked";
+  keys::NoteFields note;
+  note.type = "callvault/v1/act";
+  note.fields = {
+      {"act", event}, {"subject", id}, {"by", actor.holder.name}, {"at", base::rfc3339(vault.clock().now())}};
+  auto statement = actor.signer.sign(note.print());
+  if (!statement) return statement.error();
+  auto r = vault.audit().act([&]() -> Result<void> {
+    auto changed = vault.catalog().end_access(id, "revoked", vault.clock().now());
+    if (!changed) return changed.error();
+    if (*changed == 0) return Error{Fault::not_found, id + " has ended already"};
+    return vault.audit().note({event, actor.holder.name, {id}, *statement});
+  });
+  if (!r) return r;
+  auto erased = finish_erasures(vault);
+  if (!erased) return erased.error();
+  return {};
+}
+
+}  // namespace
+
+Result<void> revoke_delivery(Vault& vault, const Actor& actor, const std::string& id) {
+  if (auto r = may(actor.holder.role, Action::revoke_delivery); !r) return r;
+  if (auto row = running_delivery(vault, id); !row) return row.error();
+  return end_by(vault, actor, id);
+}
+
+Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::string& id,
+                                  std::optional<base::Seconds> lasts) {
+  if (auto r = may(actor.holder.role, Action::reissue_delivery); !r) return r.error();
+  auto row = running_delivery(vault, id);
+  if (!row) return row.error();
+  auto items = vault.catalog().items(id);
+  if (!items) return items.error();
+  DeliveryRequest request;
+  request.customer = row->customer;
+  request.lasts = lasts;
+  request.strict = row->strict;
+  request.any_address = row->any_address;
+  std::vector<std::string> left;
+  for (const auto& item : *items) {
+    if (item.state == "offered" && item.recording_state == "sealed") left.push_back(item.recording);
+  }
+  if (left.empty()) return Error{Fault::not_found, "nothing is left of " + id};
+  return make(vault, actor, request, left, id);
+}
+
+}  // namespace vault

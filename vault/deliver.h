@@ -1,0 +1,44 @@
+// Step 4 of 7: deliver. Puts recordings of a customer into a delivery and makes its one-time password.
+//
+// Needs an unlocked identity: the file keys are unwrapped with it, and wrapped again for the key that the password
+// makes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vault/access.h"
+
+namespace vault {
+
+struct DeliveryRequest {
+  std::string customer;
+  std::vector<std::string> recordings;    // ids; or, when empty, all that the filter finds and that are in no delivery
+  std::optional<base::Seconds> from, to;  // call time, both ends included
+  std::optional<base::Seconds> lasts;     // until the first log-in must have come; default from the configuration
+  bool strict = false, any_address = false;
+};
+
+struct Delivery {
+  std::string id;
+  std::string account;
+  base::SecretBytes password;  // shown once; in no other place
+  std::size_t recordings = 0;
+  std::uint64_t bytes = 0;
+  base::Seconds expires = 0;
+};
+
+// Faults: not_found (no such customer or recording, nothing to deliver), denied (role), busy (a recording is in another
+// delivery), damaged (a recording does not agree with its record), usage (a recording of another class or customer).
+base::Result<Delivery> deliver(Vault& vault, const Actor& actor, const DeliveryRequest& request);
+
+// Ends a delivery before its time: what was not fetched is held again. Signed by the actor.
+base::Result<void> revoke_delivery(Vault& vault, const Actor& actor, const std::string& id);
+
+// A new password for what is left of a delivery, which ends; terms as in the old one, expiry anew. `lasts` as in
+// deliver().
+base::Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::string& id,
+                                        std::optional<base::Seconds> lasts);
+
+}  // namespace vault

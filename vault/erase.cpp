@@ -1,0 +1,101 @@
+#include "vault/erase.h"
+
+#include "base/log.h"
+#include "vault/access.h"
+#include "vault/open_recording.h"
+
+namespace vault {
+
+using base::Result;
+
+namespace {
+
+// A slot that was edited would destroy somebody else's secret and certify what was not done: rows that disagree with
+// what was signed are left as they are, for `check` to name.
+template <class Row, class Verify>
+void keep_verified(std::vector<Row>& rows, Verify verify) {
+  std::erase_if(rows, [&](const Row& row) {
+    const auto r = verify(row);
+    if (!r) base::log_error("not erased: " + r.error().what);
+    return !r;
+  });
+}
+
+}  // namespace
+
+Result<void> mark_delivered(Vault& vault, const std::vector<DeliveredItem>& items) {
+  Catalog& catalog = vault.catalog();
+  return vault.audit().act([&]() -> Result<void> {
+    std::size_t begun = 0;
+    for (const auto& item : items) {
+      auto delivered = catalog.set_delivered(item.access, item.position, vault.clock().now());
+      if (!delivered) return delivered.error();
+      if (*delivered == 0) continue;
+      auto marked = catalog.mark_erasing(item.recording, "delivered");
+      if (!marked) return marked.error();
+      ++begun;
+      if (auto r = vault.audit().note({"recording.delivered", "customer", {item.recording, item.access}, ""}); !r)
+        return r;
+    }
+    return vault.audit().note({"erasure.begun", "service", {std::to_string(begun)}, ""});
+  });
+}
+
+Result<Erased> finish_erasures(Vault& vault) {
+  Catalog& catalog = vault.catalog();
+  RecordingFilter filter;
+  filter.state = "erasing";
+  auto recordings = catalog.recordings(filter);
+  if (!recordings) return recordings.error();
+  auto accesses = catalog.accesses_to_erase();
+  if (!accesses) return accesses.error();
+  keep_verified(*recordings, [&](const RecordingRow& row) { return verified_record(vault, row); });
+  keep_verified(*accesses, [&](const AccessRow& row) { return verified_access(vault, row); });
+  if (recordings->empty() && accesses->empty()) return Erased{};
+
+  std::set<keys::SlotId> slots;
+  std::set<std::string> objects;
+  for (const auto& row : *recordings) {
+    slots.insert(row.columns.slot);
+    objects.insert(row.columns.recording);
+  }
+  for (const auto& row : *accesses) slots.insert(row.slot);
+  auto generation = vault.slots().erase(slots);
+  if (!generation) return generation.error().at("destroy the erase secrets");
+  const auto level = vault.slots().level();
+  if (auto r = vault.store().remove(objects); !r) return r.error().at("remove the objects");
+
+  Erased erased;
+  auto r = vault.audit().act([&]() -> Result<void> {
+    for (const auto& row : *recordings) {
+      const std::string& id = row.columns.recording;
+      if (auto dropped = catalog.drop_keys_of(id); !dropped) return dropped;
+      auto changed = catalog.set_erased(id, vault.clock().now(), level.level, *generation);
+      if (!changed) return changed.error();
+      if (*changed == 0) continue;  // another process was faster
+      ++erased.recordings;
+      if (auto noted = vault.audit().note(
+              {"recording.erased",
+               "service",
+               {id, row.reason, "level-" + std::to_string(level.level), "generation-" + std::to_string(*generation)},
+               ""});
+          !noted)
+        return noted;
+    }
+    for (const auto& row : *accesses) {
+      if (auto marked = catalog.set_secret_gone(row.id); !marked) return marked;
+      ++erased.accesses;
+    }
+    if (auto set = catalog.set_setting("slots_generation", std::to_string(*generation)); !set) return set;
+    return vault.audit().note(
+        {"erasure.done", "service", {std::to_string(erased.recordings), std::to_string(erased.accesses)}, ""});
+  });
+  if (!r) return r.error();
+  // Deleted rows leave the write-ahead log too. Readers may be in the way: no proof rests on it, and it is tried again.
+  auto left = catalog.empty_log();
+  if (!left) base::log_warning(left.error().what);
+  erased.log_emptied = left && *left == 0;
+  return erased;
+}
+
+}  // namespace vault

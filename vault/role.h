@@ -1,0 +1,24 @@
+// Role: may(role, action), the one table that says who may change what. Reading is not decided here but by which keys
+// exist.
+#pragma once
+
+#include "base/result.h"
+#include "keys/roster.h"
+
+namespace vault {
+
+enum class Action {
+  add_customer,
+  change_customer,
+  deliver,
+  revoke_delivery,
+  reissue_delivery,
+  read_recording,
+  read_audit_details
+};
+std::string_view name_of(Action action);
+
+// Fault::denied, naming role and action.
+base::Result<void> may(keys::Role role, Action action);
+
+}  // namespace vault

@@ -1,0 +1,76 @@
+#include "vault/schema.h"
+
+namespace vault {
+
+// Clear columns are only what policy needs without a key. Sealed and signed values are base64 or text, so that a second
+// database engine can hold the same rows. Times are seconds since 1970.
+const std::vector<std::vector<std::string>>& migrations() {
+  static const std::vector<std::vector<std::string>> all{
+      {
+          "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+
+          "CREATE TABLE customer (id TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('open', 'closed')),"
+          " created_at INTEGER NOT NULL, linger INTEGER NOT NULL DEFAULT 0, plain_folder INTEGER NOT NULL DEFAULT 0,"
+          " name TEXT NOT NULL, statement TEXT NOT NULL) STRICT",
+
+          "CREATE TABLE recording (id TEXT PRIMARY KEY, class TEXT NOT NULL CHECK (class IN ('own', 'customer')),"
+          " customer TEXT REFERENCES customer (id), category TEXT NOT NULL, call_time INTEGER NOT NULL,"
+          " size INTEGER NOT NULL, slot INTEGER NOT NULL UNIQUE,"
+          " state TEXT NOT NULL CHECK (state IN ('writing', 'sealed', 'erasing', 'erased')),"
+          " quarantine TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', received_at INTEGER NOT NULL,"
+          " ended_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER NOT NULL DEFAULT 0, source_key TEXT,"
+          " record TEXT NOT NULL DEFAULT '', level INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0,"
+          " CHECK ((class = 'customer') = (customer IS NOT NULL))) STRICT",
+          "CREATE INDEX recording_by_state ON recording (state, call_time)",
+          "CREATE INDEX recording_by_customer ON recording (customer, state, call_time)",
+          "CREATE UNIQUE INDEX recording_by_source ON recording (source_key) WHERE source_key IS NOT NULL",
+
+          // A row per recipient: the header, sealed under erase secrets (keys/sealed_header.h).
+          "CREATE TABLE header (recording TEXT NOT NULL REFERENCES recording (id), recipient TEXT NOT NULL,"
+          " sealed TEXT NOT NULL, PRIMARY KEY (recording, recipient)) STRICT, WITHOUT ROWID",
+          "CREATE INDEX header_by_recipient ON header (recipient)",
+          "CREATE TABLE metadata (recording TEXT PRIMARY KEY REFERENCES recording (id), version INTEGER NOT NULL,"
+          " payload TEXT NOT NULL) STRICT, WITHOUT ROWID",
+
+          "CREATE TABLE access (id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('delivery', 'grant', "
+          "'standing')),"
+          " account TEXT NOT NULL, customer TEXT REFERENCES customer (id),"
+          " state TEXT NOT NULL CHECK (state IN ('open', 'claimed', 'finished', 'expired', 'revoked')),"
+          " not_before INTEGER NOT NULL, expires INTEGER NOT NULL, slot INTEGER NOT NULL UNIQUE,"
+          " strict INTEGER NOT NULL, any_address INTEGER NOT NULL, statement TEXT NOT NULL, created_at INTEGER NOT "
+          "NULL,"
+          " attempt TEXT NOT NULL DEFAULT '', claimed_at INTEGER NOT NULL DEFAULT 0, seen_at INTEGER NOT NULL DEFAULT "
+          "0,"
+          " network TEXT NOT NULL DEFAULT '', ended_at INTEGER NOT NULL DEFAULT 0,"
+          " secret_gone INTEGER NOT NULL DEFAULT 0) STRICT",
+          "CREATE INDEX access_by_account ON access (account, state, created_at)",
+          "CREATE INDEX access_by_state ON access (state)",
+          "CREATE INDEX access_to_erase ON access (id) WHERE secret_gone = 0 AND state IN ('finished', 'expired', "
+          "'revoked')",
+
+          "CREATE TABLE item (access TEXT NOT NULL REFERENCES access (id), position INTEGER NOT NULL,"
+          " recording TEXT NOT NULL REFERENCES recording (id), exclusive INTEGER NOT NULL,"
+          " state TEXT NOT NULL CHECK (state IN ('offered', 'delivered', 'withdrawn')),"
+          " entry TEXT NOT NULL, coverage TEXT NOT NULL DEFAULT '', sent INTEGER NOT NULL DEFAULT 0,"
+          " delivered_at INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (access, position)) STRICT, WITHOUT ROWID",
+          "CREATE INDEX item_by_recording ON item (recording)",
+          // A recording is in at most one delivery that is open or claimed.
+          "CREATE UNIQUE INDEX item_once ON item (recording) WHERE exclusive = 1 AND state = 'offered'",
+
+          "CREATE TABLE audit (seq INTEGER PRIMARY KEY, leaf TEXT NOT NULL, details TEXT NOT NULL) STRICT",
+          "CREATE TABLE audit_month (month TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT",
+      },
+  };
+  return all;
+}
+
+const std::vector<std::string>& connection_settings() {
+  static const std::vector<std::string> all{
+      "PRAGMA journal_mode = WAL",   "PRAGMA synchronous = FULL",  "PRAGMA secure_delete = ON",
+      "PRAGMA foreign_keys = ON",    "PRAGMA temp_store = MEMORY", "PRAGMA trusted_schema = OFF",
+      "PRAGMA cell_size_check = ON", "PRAGMA cache_size = -4096",
+  };
+  return all;
+}
+
+}  // namespace vault

@@ -1,0 +1,40 @@
+// Step 3 of 7: store. Encrypted objects by recording id; this file alone knows where they lie: objects/ab/ID, where ab
+// are the first two characters behind the "r-" of the id. An object is written once, never changed, and removed by
+// erasure.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+
+namespace vault {
+
+class Store {
+ public:
+  explicit Store(base::Path folder, base::Files& files) : folder_(std::move(folder)), files_(&files) {}
+
+  // All refuse an id that new_id() cannot have made (Fault::damaged).
+  // A new object to append to through files(). Fails when it exists.
+  base::Result<base::Fd> create(const std::string& id);
+  base::Result<void> commit(const std::string& id, const base::Fd& object);  // data and name are on the device
+  base::Result<base::Fd> open(const std::string& id) const;                  // Fault::damaged when it is missing
+  base::Result<void> remove(const std::set<std::string>& ids);               // missing ones are fine; synced at the end
+  base::Result<std::vector<std::string>> ids() const;
+  base::Files& files() const { return *files_; }
+
+ private:
+  base::Path folder_of(const std::string& id) const;
+  base::Path path_of(const std::string& id) const { return folder_of(id) / id; }
+
+  base::Path folder_;
+  base::Files* files_;
+};
+
+// "r-" or another letter and a dash, then 16 characters of 80 random bits. Ids are random: nothing can be learned from
+// them.
+std::string new_id(char kind);
+bool valid_id(std::string_view id);
+
+}  // namespace vault
