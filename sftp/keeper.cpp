@@ -1,0 +1,404 @@
+#include "sftp/keeper.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "keys/challenge.h"
+#include "sftp/packet_socket.h"
+
+namespace sftp {
+
+using base::Result;
+
+namespace {
+
+constexpr std::int64_t kTickMs = 500;         // revocations by other processes are seen within 2 s
+constexpr std::int64_t kQuietMs = 8;          // no message for this long: commit at once
+constexpr std::int64_t kLongestWaitMs = 200;  // else share a commit for at most this long
+constexpr std::int64_t kRetryMs = 1000;
+constexpr std::size_t kMessagesAtOnce = 64;  // per session and turn, so that none starves the others
+constexpr std::size_t kMostFiles = 1024;     // open files a session may have
+constexpr std::size_t kMostFailedNetworks = 10'000;
+
+Refusal refusal_of(vault::Entrance entrance) {
+  switch (entrance) {
+    case vault::Entrance::used: return Refusal::used;
+    case vault::Entrance::expired: return Refusal::expired;
+    case vault::Entrance::not_yet: return Refusal::not_yet;
+    case vault::Entrance::revoked: return Refusal::revoked;
+    case vault::Entrance::other_address: return Refusal::other_address;
+    case vault::Entrance::too_many: return Refusal::too_many;
+    case vault::Entrance::strict: return Refusal::strict;
+    case vault::Entrance::claimed:
+    case vault::Entrance::joined: break;
+  }
+  return Refusal::failed;
+}
+
+say::Terms dummy_terms(base::Seconds now, base::Bytes sealed) {
+  return {vault::new_id('d'), "delivery", now - 3600, now + 7 * 86400, base::random_bytes(32), std::move(sealed)};
+}
+
+}  // namespace
+
+Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop)
+    : vault_(std::move(vault)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+
+Result<void> Keeper::start() {
+  if (auto r = vault::finish_erasures(vault_); !r) return r.error().at("finish what was begun");
+  auto rows = vault_.catalog().claimed_accesses();
+  if (!rows) return rows.error();
+  for (const auto& row : *rows) {
+    auto statement = vault::verified_access(vault_, row);
+    if (!statement) {
+      base::log_error(statement.error().what);
+      continue;
+    }
+    auto claim = KeeperClaim::load(vault_, row, *statement);
+    if (!claim) return claim.error();
+    claims_.emplace(row.id, std::move(*claim));
+  }
+  return {};
+}
+
+int Keeper::run() {
+  std::vector<pollfd> polls;
+  for (;;) {
+    polls.clear();
+    polls.push_back({stop_.get(), POLLIN, 0});
+    polls.push_back({listener_.get(), POLLIN, 0});
+    for (const Session& s : sessions_) polls.push_back({s.socket.get(), POLLIN, 0});
+    const int ready = ::poll(polls.data(), polls.size(), wait_ms());
+    if (ready < 0 && errno != EINTR) {
+      base::log_error("poll fails; the daemon ends");
+      return 1;
+    }
+    if (ready > 0 && (polls[0].revents != 0)) break;
+    if (ready > 0) {
+      auto session = sessions_.begin();
+      for (std::size_t i = 2; i < polls.size(); ++i, ++session) {
+        if (polls[i].revents != 0) serve(*session);
+      }
+      if (polls[1].revents != 0) {
+        if ((polls[1].revents & POLLIN) == 0) break;
+        accept_session();
+        if (!listener_) break;
+      }
+      sessions_.remove_if([](const Session& s) { return s.over; });
+    }
+    const std::int64_t now = base::monotonic_ms();
+    for (auto& [id, claim] : claims_) claim.settle(now);
+    if (delivered_pending() && pending_since_ms_ == 0) pending_since_ms_ = now;
+    const bool due = pending_since_ms_ != 0 && (ready == 0 || now - pending_since_ms_ >= kLongestWaitMs);
+    if (due && now >= retry_ms_) commit();
+    if (now >= next_tick_ms_) tick();
+  }
+  // The end: nothing is counted that was not proved, and what was proved is made durable.
+  for (Session& s : sessions_) end_session(s);
+  const bool by_signal = static_cast<bool>(listener_);
+  commit();
+  base::log_info(by_signal ? "stopped" : "the listener is gone; the daemon ends");
+  return by_signal ? 0 : 1;
+}
+
+int Keeper::wait_ms() const {
+  const std::int64_t now = base::monotonic_ms();
+  std::int64_t until = next_tick_ms_;
+  for (const auto& [id, claim] : claims_) {
+    if (const auto due = claim.next_due()) until = std::min(until, *due);
+  }
+  if (pending_since_ms_ != 0) until = std::min(until, std::max(now + kQuietMs, retry_ms_));
+  return static_cast<int>(std::clamp<std::int64_t>(until - now, 0, 60'000));
+}
+
+bool Keeper::delivered_pending() const {
+  return erase_pending_ ||
+         std::any_of(claims_.begin(), claims_.end(), [](const auto& c) { return c.second.has_delivered(); });
+}
+
+void Keeper::accept_session() {
+  for (;;) {
+    auto packet = receive_packet(listener_.get(), 256, Wait::no);
+    if (!packet) {
+      listener_ = base::Fd();
+      return;
+    }
+    if (!*packet) return;
+    if (!(*packet)->object) continue;
+    Session session;
+    session.socket = std::move((*packet)->object);
+    session.address = base::to_text((*packet)->bytes);
+    sessions_.push_back(std::move(session));
+  }
+}
+
+void Keeper::serve(Session& session) {
+  for (std::size_t i = 0; i < kMessagesAtOnce && !session.over; ++i) {
+    auto packet = receive_packet(session.socket.get(), kMaxMessage, Wait::no);
+    if (!packet) return end_session(session);
+    if (!*packet) return;
+    const auto request = decode_ask((*packet)->bytes);
+    if (!request || (*packet)->object) {
+      base::log_warning("a session sent what is no message; it is ended");
+      return end_session(session);
+    }
+    answer(session, *request);
+  }
+}
+
+void Keeper::say(Session& session, const Say& message, const base::Fd* object) {
+  if (auto r = send_packet(session.socket.get(), encode(message), Wait::no, object); !r) end_session(session);
+}
+
+void Keeper::answer(Session& session, const Ask& request) {
+  const bool before = session.claim == nullptr;
+  if (const auto* m = std::get_if<ask::Login>(&request); m != nullptr && before) return login(session, *m);
+  if (const auto* m = std::get_if<ask::Answer>(&request); m != nullptr && before && !session.answers.empty())
+    return check_answer(session, *m);
+  if (std::holds_alternative<ask::End>(request)) return end_session(session);
+  if (before || std::holds_alternative<ask::Login>(request) || std::holds_alternative<ask::Answer>(request)) {
+    base::log_warning("a session asked out of order; it is ended");
+    return end_session(session);
+  }
+  KeeperClaim& claim = *session.claim;
+  const std::int64_t now = base::monotonic_ms();
+  if (const auto* m = std::get_if<ask::List>(&request)) {
+    claim.active_ms = now;
+    auto page = claim.entries(m->from);
+    if (page) return say(session, *page);
+    base::log_error(page.error().what);
+    return say(session, say::Refused{Refusal::failed});
+  }
+  if (const auto* m = std::get_if<ask::Open>(&request)) return open_file(session, m->item);
+  if (const auto* m = std::get_if<ask::Close>(&request)) return close_file(session, *m);
+  if (const auto* m = std::get_if<ask::Book>(&request)) {
+    const auto file = session.files.find(m->handle);
+    if (file == session.files.end()) return end_session(session);
+    return claim.book(file->second.item, file->second.handle, m->offset, m->length);
+  }
+  if (const auto* m = std::get_if<ask::Remove>(&request)) {
+    const auto refused = claim.remove(m->item);
+    return refused ? say(session, say::Refused{*refused}) : say(session, say::Done{true});
+  }
+}
+
+void Keeper::login(Session& session, const ask::Login& request) {
+  if (session.logins++ >= vault_.config().login_tries) {
+    base::log_warning("a session does not count its log-ins; it is ended");
+    return end_session(session);
+  }
+  auto found = vault::candidates(vault_, request.account, kChallenges);
+  if (!found) {
+    base::log_error(found.error().what);
+    return say(session, say::Refused{Refusal::failed});
+  }
+  session.candidates = std::move(*found);
+  session.answers.clear();
+  say::Challenges challenges;
+  for (std::size_t i = 0; i < kChallenges; ++i) {
+    const bool real = i < session.candidates.size();
+    auto challenge =
+        real ? keys::make_challenge(session.candidates[i].statement.recipient) : keys::make_dummy_challenge();
+    if (!challenge) return end_session(session);
+    if (real) {
+      const keys::AccessTerms& t = session.candidates[i].statement.terms;
+      challenges.terms.push_back(
+          {t.id, std::string(keys::name_of(t.kind)), t.not_before, t.expires, t.salt, std::move(challenge->sealed)});
+    } else {
+      challenges.terms.push_back(dummy_terms(vault_.clock().now(), std::move(challenge->sealed)));
+    }
+    session.answers.push_back(std::move(challenge->answer));
+  }
+  say(session, challenges);
+}
+
+void Keeper::check_answer(Session& session, const ask::Answer& request) {
+  const auto answers = std::exchange(session.answers, {});
+  const auto candidates = std::exchange(session.candidates, {});
+  auto given = base::SecretBytes::copy_of(request.proof);
+  const bool right = given && request.which < candidates.size() && answers[request.which] == *given;
+  if (!right) {
+    failed_login(session.address);
+    return say(session, say::Refused{Refusal::wrong});
+  }
+  const auto admitted = admit(candidates[request.which], session.address);
+  if (const auto* refused = std::get_if<Refusal>(&admitted)) return say(session, say::Refused{*refused});
+  session.claim = std::get<KeeperClaim*>(admitted);
+  KeeperClaim& claim = *session.claim;
+  ++claim.connections;
+  claim.active_ms = base::monotonic_ms();
+  auto checkpoint = vault_.audit().checkpoint();
+  auto customer = vault_.catalog().customer(claim.row().customer);
+  const base::Seconds ends =
+      claim.erases() ? claim.row().claimed_at + vault_.config().claim_longest : claim.row().expires;
+  say(session, say::Granted{claim.id(), claim.row().kind, claim.item_count(), ends, customer && customer->plain_folder,
+                            checkpoint ? *checkpoint : ""});
+}
+
+std::variant<KeeperClaim*, Refusal> Keeper::admit(const vault::Candidate& candidate, const std::string& address) {
+  const auto running = claims_.find(candidate.row.id);
+  const int connections = running == claims_.end() ? 0 : running->second.connections;
+  auto entrance = vault::enter(vault_, candidate, address, connections);
+  if (!entrance) {
+    base::log_error(entrance.error().what);
+    return Refusal::failed;
+  }
+  if (*entrance != vault::Entrance::claimed && *entrance != vault::Entrance::joined) return refusal_of(*entrance);
+  if (running != claims_.end()) return &running->second;
+  auto row = vault_.catalog().access(candidate.row.id);
+  auto claim = row ? KeeperClaim::load(vault_, *row, candidate.statement) : Result<KeeperClaim>(row.error());
+  if (!claim) {
+    base::log_error(claim.error().what);
+    return Refusal::failed;
+  }
+  return &claims_.emplace(candidate.row.id, std::move(*claim)).first->second;
+}
+
+// One entry per network and minute: a flood of wrong passwords must not become a flood of entries.
+void Keeper::failed_login(const std::string& address) {
+  const base::Seconds now = vault_.clock().now();
+  const std::string network = vault::network_of(address);
+  base::Seconds& last = failed_[network];
+  if (now - last < 60) return;
+  last = now;
+  if (failed_.size() > kMostFailedNetworks) std::erase_if(failed_, [&](const auto& f) { return now - f.second >= 60; });
+  auto r = vault_.audit().act([&] {
+    return vault_.audit().note({"login.failed", "nobody", {}, "{\"network\":\"" + network + "\"}"});
+  });
+  if (!r) base::log_error(r.error().what);
+}
+
+void Keeper::open_file(Session& session, std::uint32_t item) {
+  if (session.files.size() >= kMostFiles) return say(session, say::Refused{Refusal::failed});
+  auto opened = session.claim->open(item, base::monotonic_ms());
+  if (const auto* refused = std::get_if<Refusal>(&opened)) return say(session, say::Refused{*refused});
+  auto& file = std::get<KeeperClaim::OpenedItem>(opened);
+  file.reply.handle = session.next_file++;
+  session.files.emplace(file.reply.handle, Session::OpenFile{item, file.handle});
+  say(session, file.reply, &file.object);
+}
+
+void Keeper::close_file(Session& session, const ask::Close& request) {
+  const auto file = session.files.find(request.handle);
+  if (file == session.files.end()) return end_session(session);
+  const auto [item, handle] = file->second;
+  session.files.erase(file);
+  const bool delivered = session.claim->close(item, handle, request.acknowledged, base::monotonic_ms());
+  say(session, say::Done{delivered});
+}
+
+void Keeper::end_session(Session& session) {
+  if (session.over) return;
+  session.over = true;
+  session.socket = base::Fd();
+  if (session.claim == nullptr) return;
+  KeeperClaim& claim = *session.claim;
+  for (const auto& [number, file] : session.files) claim.broken(file.item, file.handle, base::monotonic_ms());
+  session.claim = nullptr;
+  --claim.connections;
+  if (auto r = claim.store_coverage(false); !r) base::log_error(r.error().at("store coverage").what);
+  if (auto r = vault_.catalog().change([&] { return vault_.catalog().saw(claim.id(), vault_.clock().now()); }); !r)
+    base::log_error(r.error().what);
+}
+
+void Keeper::cut(KeeperClaim& claim, Refusal why) {
+  for (Session& s : sessions_) {
+    if (s.claim != &claim) continue;
+    say(s, say::Cut{why});
+    end_session(s);
+  }
+}
+
+void Keeper::commit() {
+  pending_since_ms_ = 0;
+  std::vector<vault::DeliveredItem> all;
+  for (auto& [id, claim] : claims_) {
+    if (auto r = claim.store_coverage(false); !r) base::log_error(r.error().at("store coverage").what);
+    auto some = claim.take_delivered();
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  Result<void> done;
+  if (!all.empty()) done = vault::mark_delivered(vault_, all);
+  if (!done) {
+    // Not marked: the customer has its copy, a restart would offer it again. Tried until it works.
+    for (auto& item : all) claims_.at(item.access).put_back({item});
+  } else {
+    auto erased = vault::finish_erasures(vault_);
+    erase_pending_ = !erased;
+    if (erased) {
+      log_pending_ = !erased->log_emptied;
+    } else {
+      done = erased.error();
+    }
+  }
+  if (!done) {
+    base::log_error(done.error().at("erase what was delivered").what);
+    pending_since_ms_ = base::monotonic_ms();
+    retry_ms_ = pending_since_ms_ + kRetryMs;
+  }
+}
+
+void Keeper::tick() {
+  const std::int64_t now = base::monotonic_ms();
+  next_tick_ms_ = now + kTickMs;
+  const auto version = vault_.catalog().data_version();
+  const bool changed = version && *version != seen_version_;
+  if (version) seen_version_ = *version;
+  if (log_pending_) {
+    const auto left = vault_.catalog().empty_log();
+    log_pending_ = !left || *left != 0;
+  }
+  // What was downloaded is marked before anything ends: an end withdraws what is not marked.
+  if (delivered_pending() && now >= retry_ms_) commit();
+  std::vector<std::string> over;
+  for (auto& [id, claim] : claims_) {
+    if (claim.has_delivered()) continue;  // it could not be marked yet: nothing of it ends before
+    if (changed) {
+      const auto seen = claim.refresh();
+      if (!seen) {
+        base::log_error(seen.error().what);
+        continue;
+      }
+      if (seen->ended) {
+        cut(claim, Refusal::revoked);
+        erase_pending_ = true;  // whoever ended it may not have come to its secret
+        over.push_back(id);
+        continue;
+      }
+      if (seen->open_item_withdrawn) cut(claim, Refusal::withdrawn);
+    }
+    if (auto r = claim.store_coverage(false); !r) base::log_error(r.error().at("store coverage").what);
+    if (!claim.erases() && claim.connections == 0) {
+      over.push_back(id);
+      continue;
+    }
+    if (claim.erases() && claim.all_gone() && now - claim.active_ms >= vault_.config().claim_idle_after_all * 1000) {
+      if (auto r = vault::end_access(vault_, id, "finished", "service"); !r) {
+        base::log_error(r.error().what);
+        continue;
+      }
+      cut(claim, Refusal::used);
+      erase_pending_ = true;
+      over.push_back(id);
+    }
+  }
+  for (const auto& id : over) claims_.erase(id);
+
+  if (std::any_of(claims_.begin(), claims_.end(), [](const auto& c) { return c.second.has_delivered(); })) return;
+  auto ended = vault::end_overdue(vault_, [&](const std::string& id) {
+    const auto running = claims_.find(id);
+    return running != claims_.end() && running->second.connections > 0;
+  });
+  if (!ended) return base::log_error(ended.error().what);
+  for (const auto& id : *ended) {
+    erase_pending_ = true;
+    const auto running = claims_.find(id);
+    if (running == claims_.end()) continue;
+    cut(running->second, Refusal::used);
+    claims_.erase(running);
+  }
+}
+
+}  // namespace sftp

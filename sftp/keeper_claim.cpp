@@ -1,0 +1,217 @@
+#include "sftp/keeper_claim.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "keys/sealed_header.h"
+#include "vault/open_recording.h"
+
+namespace sftp {
+
+using base::Error;
+using base::Fault;
+using base::Result;
+
+namespace {
+
+constexpr std::size_t kPage = kMaxMessage - 1024;        // room for the head of the message
+constexpr std::uint64_t kStoreEvery = 64 * 1024 * 1024;  // coverage is stored at least this often
+
+vault::Coverage::Handle next_handle() {
+  static vault::Coverage::Handle next = 0;
+  return ++next;
+}
+
+}  // namespace
+
+Result<KeeperClaim> KeeperClaim::load(vault::Vault& vault, const vault::AccessRow& row,
+                                      const vault::AccessStatement& statement) {
+  KeeperClaim claim(vault, row, statement);
+  auto items = vault.catalog().items(row.id);
+  if (!items) return items.error();
+  const std::int64_t settle_ms = vault.config().claim_settle * 1000;
+  for (auto& item : *items) {
+    auto coverage = item.coverage.empty() ? Result<vault::Coverage>(vault::Coverage(item.size, settle_ms))
+                                          : vault::Coverage::parse(item.coverage, item.size, settle_ms);
+    if (!coverage) return coverage.error().at(item.recording);
+    coverage->settle(base::monotonic_ms());
+    if (coverage->due()) claim.waiting_.insert(item.position);
+    claim.items_.push_back({item.recording, std::move(item.entry), item.state == "delivered",
+                            item.state == "withdrawn" || (item.state == "offered" && item.recording_state != "sealed"),
+                            std::move(*coverage), false, 0});
+  }
+  claim.active_ms = base::monotonic_ms();
+  return claim;
+}
+
+Result<say::Entries> KeeperClaim::entries(std::uint32_t from) const {
+  auto secret = vault_->slots().read(row_.slot);
+  if (!secret) return secret.error().at(row_.id);
+  say::Entries page{item_count(), {}};
+  std::size_t size = 0;
+  for (std::uint32_t i = from; i < item_count(); ++i) {
+    auto sealed = vault::open_entry(row_.id, *secret, items_[i].entry);
+    if (!sealed) return sealed.error().at(row_.id);
+    size += sealed->size() + 16;
+    if (size > kPage) break;
+    page.entries.push_back({i, items_[i].gone, std::move(*sealed)});
+  }
+  return page;
+}
+
+std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t number, std::int64_t now_ms) {
+  active_ms = now_ms;
+  if (number >= item_count()) return Refusal::not_found;
+  Item& item = items_[number];
+  if (item.gone) return Refusal::gone;
+  if (item.withdrawn) return Refusal::withdrawn;
+  auto opened = [&]() -> Result<OpenedItem> {
+    auto row = vault_->catalog().recording(item.recording);
+    if (!row) return row.error();
+    if (row->state != "sealed") return Error{Fault::not_found, item.recording + ": " + row->state};
+    auto record = vault::verified_record(*vault_, *row);
+    if (!record) return record.error();
+    if (record->columns.customer != row_.customer)
+      return Error{Fault::damaged, item.recording + ": belongs to another customer than " + row_.id};
+    auto stored = vault_->catalog().header(item.recording, row_.id);
+    if (!stored) return stored.error();
+    if (!*stored) return Error{Fault::damaged, item.recording + ": no header for " + row_.id};
+    auto sealed = base::unbase64(**stored);
+    if (!sealed) return sealed.error();
+    auto recording_secret = vault_->slots().read(row->columns.slot);
+    if (!recording_secret) return recording_secret.error();
+    auto access_secret = vault_->slots().read(row_.slot);
+    if (!access_secret) return access_secret.error();
+    auto header = keys::open_header({item.recording, row_.id}, *recording_secret, &*access_secret, *sealed);
+    if (!header) return header.error();
+    auto object = vault_->store().open(item.recording);
+    if (!object) return object.error();
+    return OpenedItem{{0,
+                       item.recording,
+                       {header->reveal().begin(), header->reveal().end()},
+                       record->commitment,
+                       record->columns.size},
+                      std::move(*object),
+                      next_handle()};
+  }();
+  if (!opened) {
+    if (opened.error().fault == Fault::not_found) return Refusal::withdrawn;
+    base::log_error(opened.error().at("open for " + row_.id).what);
+    return opened.error().fault == Fault::damaged ? Refusal::damaged : Refusal::failed;
+  }
+  item.coverage.opened(opened->handle);
+  return std::move(*opened);
+}
+
+void KeeperClaim::book(std::uint32_t item, vault::Coverage::Handle handle, std::uint64_t offset, std::uint64_t length) {
+  items_[item].coverage.booked(handle, offset, length);
+  items_[item].changed = true;
+}
+
+void KeeperClaim::deliver(std::uint32_t number) {
+  Item& item = items_[number];
+  if (!erases() || item.gone || item.withdrawn) return;
+  item.gone = true;
+  item.changed = false;
+  delivered_.push_back({row_.id, number, item.recording});
+}
+
+bool KeeperClaim::close(std::uint32_t number, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms) {
+  active_ms = now_ms;
+  Item& item = items_[number];
+  item.changed = true;
+  if (!acknowledged) {
+    item.coverage.broken(handle, now_ms);
+    return false;
+  }
+  if (item.coverage.closed(handle, now_ms)) deliver(number);
+  if (item.coverage.due()) waiting_.insert(number);
+  return item.gone;
+}
+
+void KeeperClaim::broken(std::uint32_t item, vault::Coverage::Handle handle, std::int64_t now_ms) {
+  items_[item].coverage.broken(handle, now_ms);
+  items_[item].changed = true;
+  if (items_[item].coverage.due()) waiting_.insert(item);
+}
+
+std::optional<Refusal> KeeperClaim::remove(std::uint32_t item) const {
+  if (item >= item_count()) return Refusal::not_found;
+  if (items_[item].gone) return std::nullopt;
+  return Refusal::not_allowed;
+}
+
+void KeeperClaim::settle(std::int64_t now_ms) {
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    const auto due = items_[*at].coverage.due();
+    if (due && *due > now_ms) {
+      ++at;
+      continue;
+    }
+    if (due) deliver(*at);
+    at = waiting_.erase(at);  // delivered, or opened again meanwhile
+  }
+}
+
+std::optional<std::int64_t> KeeperClaim::next_due() const {
+  std::optional<std::int64_t> next;
+  for (const std::uint32_t item : waiting_) {
+    const auto due = items_[item].coverage.due();
+    if (due && (!next || *due < *next)) next = due;
+  }
+  return next;
+}
+
+bool KeeperClaim::all_gone() const {
+  return delivered_.empty() &&
+         std::all_of(items_.begin(), items_.end(), [](const Item& i) { return i.gone || i.withdrawn; });
+}
+
+std::vector<vault::DeliveredItem> KeeperClaim::take_delivered() { return std::exchange(delivered_, {}); }
+
+void KeeperClaim::put_back(std::vector<vault::DeliveredItem> items) {
+  delivered_.insert(delivered_.end(), items.begin(), items.end());
+}
+
+Result<void> KeeperClaim::store_coverage(bool also_open) {
+  if (!erases()) return {};
+  const auto wanted = [&](const Item& item) {
+    return item.changed && !item.gone &&
+           (also_open || item.coverage.open_handles() == 0 ||
+            item.coverage.bytes_sent() >= item.stored_at + kStoreEvery);
+  };
+  if (std::none_of(items_.begin(), items_.end(), wanted)) return {};
+  return vault_->catalog().change([&]() -> Result<void> {
+    for (std::uint32_t i = 0; i < item_count(); ++i) {
+      Item& item = items_[i];
+      if (!wanted(item)) continue;
+      if (auto r = vault_->catalog().store_coverage(row_.id, i, item.coverage.text(),
+                                                    static_cast<long long>(item.coverage.bytes_sent()));
+          !r)
+        return r;
+      item.changed = false;
+      item.stored_at = item.coverage.bytes_sent();
+    }
+    return {};
+  });
+}
+
+Result<KeeperClaim::Refreshed> KeeperClaim::refresh() {
+  auto row = vault_->catalog().access(row_.id);
+  if (!row) return row.error();
+  row_ = std::move(*row);
+  auto items = vault_->catalog().items(row_.id);
+  if (!items) return items.error();
+  Refreshed out{row_.state != "open" && row_.state != "claimed", false};
+  for (const auto& stored : *items) {
+    if (stored.position >= items_.size()) continue;
+    Item& item = items_[stored.position];
+    if (item.gone) continue;
+    const bool withdrawn = stored.state != "offered" || stored.recording_state != "sealed";
+    if (withdrawn && !item.withdrawn && item.coverage.open_handles() > 0) out.open_item_withdrawn = true;
+    item.withdrawn = withdrawn;
+  }
+  return out;
+}
+
+}  // namespace sftp

@@ -1,0 +1,87 @@
+// One access as long as somebody is logged in to it, or its claim runs: its items, what was sent of them, what is
+// delivered. Knows nothing of sockets; the keeper's event loop calls it and asks it for its next time.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/files.h"
+#include "sftp/messages.h"
+#include "vault/access.h"
+#include "vault/coverage.h"
+#include "vault/erase.h"
+
+namespace sftp {
+
+class KeeperClaim {
+ public:
+  // Reads items and stored coverage. Fault::damaged, Fault::failed.
+  static base::Result<KeeperClaim> load(vault::Vault& vault, const vault::AccessRow& row,
+                                        const vault::AccessStatement& statement);
+
+  const std::string& id() const { return row_.id; }
+  const vault::AccessRow& row() const { return row_; }
+  bool erases() const { return row_.kind == "delivery"; }
+  std::uint32_t item_count() const { return static_cast<std::uint32_t>(items_.size()); }
+
+  base::Result<say::Entries> entries(std::uint32_t from) const;
+
+  struct OpenedItem {
+    say::Opened reply;  // its handle is filled in by the caller
+    base::Fd object;
+    vault::Coverage::Handle handle;  // unique within the process
+  };
+  std::variant<OpenedItem, Refusal> open(std::uint32_t item, std::int64_t now_ms);
+  void book(std::uint32_t item, vault::Coverage::Handle handle, std::uint64_t offset, std::uint64_t length);
+  // True: the recording is downloaded now, and was put into `delivered`.
+  bool close(std::uint32_t item, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms);
+  void broken(std::uint32_t item, vault::Coverage::Handle handle, std::int64_t now_ms);
+  std::optional<Refusal> remove(std::uint32_t item) const;  // nullopt: fine, it is gone already
+
+  // Rule C: items whose wait is over are delivered now.
+  void settle(std::int64_t now_ms);
+  std::optional<std::int64_t> next_due() const;
+  bool all_gone() const;
+  bool has_delivered() const { return !delivered_.empty(); }
+
+  // Delivered in memory, to be marked in the catalogue; the caller takes them.
+  std::vector<vault::DeliveredItem> take_delivered();
+  void put_back(std::vector<vault::DeliveredItem> items);  // marking failed: they are tried again
+  base::Result<void> store_coverage(bool also_open);       // of items where it changed
+
+  // The catalogue was changed by somebody else: withdrawn or erased items, an ended access.
+  struct Refreshed {
+    bool ended;                // the access has ended
+    bool open_item_withdrawn;  // somebody reads what may not be read any more
+  };
+  base::Result<Refreshed> refresh();
+
+  int connections = 0;
+  std::int64_t active_ms = 0;  // the last request
+
+ private:
+  struct Item {
+    std::string recording, entry;
+    bool gone = false;       // delivered, here or by an earlier claim's connection
+    bool withdrawn = false;  // for another reason
+    vault::Coverage coverage;
+    bool changed = false;
+    std::uint64_t stored_at = 0;  // bytes sent when it was last stored
+  };
+  KeeperClaim(vault::Vault& vault, vault::AccessRow row, vault::AccessStatement statement)
+      : vault_(&vault), row_(std::move(row)), statement_(std::move(statement)) {}
+  void deliver(std::uint32_t item);
+
+  vault::Vault* vault_;
+  vault::AccessRow row_;
+  vault::AccessStatement statement_;
+  std::vector<Item> items_;
+  std::vector<vault::DeliveredItem> delivered_;
+  std::set<std::uint32_t> waiting_;  // items whose due time of rule C runs
+};
+
+}  // namespace sftp

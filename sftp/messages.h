@@ -1,0 +1,122 @@
+// Messages: what a session and the keeper say to each other over a SOCK_SEQPACKET socketpair, one message a packet.
+// Pure. The keeper reads every message as hostile bytes: exact lengths, caps on every string, unknown types refused.
+// A session may speak of one access only, the one whose challenge it answered; numbers of items and handles are indices
+// into that access, so that another's cannot even be named.
+#pragma once
+
+#include <array>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace sftp {
+
+constexpr std::size_t kMaxMessage = std::size_t{64} * 1024;
+constexpr std::size_t kChallenges = 8;  // always, filled up with dummies: known and unknown accounts cost the same
+
+// Why something was refused; the session turns it into words and an SFTP status.
+enum class Refusal : std::uint8_t {
+  wrong = 1,  // unknown account or wrong password
+  used,
+  expired,
+  not_yet,
+  revoked,
+  other_address,
+  too_many,
+  strict,  // at log-in, only for the right password
+  gone,    // already downloaded and deleted
+  restricted,
+  withdrawn,
+  not_found,
+  not_allowed,
+  damaged,
+  failed,
+};
+std::string_view words(Refusal refusal);  // for the client, English, no personal data
+
+namespace ask {  // session -> keeper
+struct Login {
+  std::string account;
+};  // up to 64 bytes, may be anything
+struct Answer {
+  std::uint8_t which;
+  std::array<std::byte, 32> proof;
+};  // which = 255: none of them opened
+struct List {
+  std::uint32_t from;
+};
+struct Open {
+  std::uint32_t item;
+};
+struct Book {
+  std::uint32_t handle;
+  std::uint64_t offset;
+  std::uint32_t length;
+};  // no reply: DATA goes to the channel now
+struct Close {
+  std::uint32_t handle;
+  bool acknowledged;  // the client's TCP has acknowledged everything up to the handle's last DATA; else prove nothing
+};
+struct Remove {
+  std::uint32_t item;
+};
+struct End {
+  bool orderly;
+};  // no reply: the connection is over
+}  // namespace ask
+using Ask = std::variant<ask::Login, ask::Answer, ask::List, ask::Open, ask::Book, ask::Close, ask::Remove, ask::End>;
+
+namespace say {  // keeper -> session
+struct Terms {
+  std::string id, kind;
+  std::int64_t not_before, expires;
+  base::Bytes salt;
+  base::Bytes sealed;
+};
+struct Challenges {
+  std::vector<Terms> terms;
+};  // kChallenges of them
+struct Granted {
+  std::string access, kind;
+  std::uint32_t items;
+  std::int64_t ends;
+  bool plain_folder;
+  std::string checkpoint;
+};
+struct Refused {
+  Refusal why;
+};
+struct Entry {
+  std::uint32_t item;
+  bool gone;
+  base::Bytes sealed;
+};  // sealed: an age file for the access's key
+struct Entries {
+  std::uint32_t total;
+  std::vector<Entry> entries;
+};  // a page; the next one starts behind the last
+struct Opened {
+  std::uint32_t handle;
+  std::string recording;
+  base::Bytes header;
+  base::Bytes commitment;
+  std::uint64_t size;
+};  // + descriptor
+struct Done {
+  bool delivered;
+};
+struct Cut {
+  Refusal why;
+};  // unasked: end the connection
+}  // namespace say
+using Say = std::variant<say::Challenges, say::Granted, say::Refused, say::Entries, say::Opened, say::Done, say::Cut>;
+
+base::Bytes encode(const Ask& message);
+base::Bytes encode(const Say& message);
+base::Result<Ask> decode_ask(base::ByteView packet);  // Fault::damaged
+base::Result<Say> decode_say(base::ByteView packet);  // Fault::damaged
+
+}  // namespace sftp

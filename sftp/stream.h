@@ -1,0 +1,91 @@
+// Step 6 of 7: stream. The bytes of an open file, the replies that carry them, and the proof of what left.
+// DATA is booked with the keeper in the same step that hands it to the channel, before a CLOSE can be read; what a
+// CLOSE overtakes never counts.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "keys/age_stream.h"
+#include "keys/identity.h"
+#include "sftp/link.h"
+#include "sftp/wire.h"
+
+namespace sftp {
+
+// One open file: a recording, decrypted as it is read, or a notice.
+class OpenFile {
+ public:
+  static OpenFile notice(std::string text);
+  // Fault::damaged: the header is not this access's, holds another key than the ingest record commits to, or the object
+  // has another size; Fault::denied: the header does not open.
+  static base::Result<OpenFile> recording(const say::Opened& opened, base::Fd object, const keys::Identity& identity);
+
+  std::uint64_t size() const { return reader_ ? reader_->size() : text_.size(); }
+  // REQUIRES offset + out.size() <= size(). On an error `out` is wiped, and every later call fails too.
+  base::Result<void> read(std::uint64_t offset, std::span<std::byte> out);
+  std::optional<std::uint32_t> keeper_handle() const { return handle_; }  // nullopt: a notice, nothing is booked
+
+ private:
+  OpenFile() = default;
+  std::string text_;
+  std::optional<keys::StreamReader> reader_;
+  std::optional<std::uint32_t> handle_;
+};
+
+// How far the client's TCP has acknowledged what was sent, handle by handle. Positions are bytes of the connection.
+// A handle's position is known once libssh has passed its last DATA to the kernel: until then it is not acknowledged.
+class Acknowledged {
+ public:
+  void handed_over(std::uint32_t handle) { positions_[handle] = kInLibssh; }
+  void passed_on(std::uint64_t sent);  // libssh holds nothing more; `sent` bytes went to the kernel so far
+  void arrived(std::uint64_t arrived) { arrived_ = arrived; }  // the client's TCP has acknowledged so many bytes
+  bool all_of(std::uint32_t handle) const;
+  bool everything() const;  // of all handles that were not forgotten
+  void forget(std::uint32_t handle) { positions_.erase(handle); }
+
+ private:
+  static constexpr std::uint64_t kInLibssh = ~std::uint64_t{0};
+  std::map<std::uint32_t, std::uint64_t> positions_;
+  std::uint64_t arrived_ = 0;
+};
+
+// The replies of one channel on their way out: a batch of up to kBatch bytes, into which recordings are decrypted
+// directly, and which is wiped when it has left.
+class Replies {
+ public:
+  static constexpr std::size_t kBatch = 256 * 1024;
+
+  // Room for a reply; an empty batch has room for the longest.
+  bool has_room(std::size_t size) const { return batch_.size() + size <= kBatch; }
+  static constexpr std::size_t data_size(std::uint32_t length) { return 13 + std::size_t{length}; }
+  base::Bytes& out();  // for put_*; REQUIRES has_room() for what is put
+  // A DATA reply of `length` bytes, or FAILURE when the file does not give them. REQUIRES as OpenFile::read.
+  void add_data(std::uint32_t id, OpenFile& file, std::uint64_t offset, std::uint32_t length);
+  void uncount(std::uint32_t handle);  // its DATA that has not left entirely will never be booked
+  bool empty() const { return batch_.empty(); }
+
+  // Hands over the next bytes, at most `window`: books what leaves entirely with them, says so to `acknowledged`, then
+  // writes. Stops behind the last DATA of a handle, so that its place in the connection is exact. A failed write ends
+  // the connection.
+  using Write = std::function<base::Result<void>(base::ByteView)>;
+  base::Result<void> leave(std::size_t window, Link& link, Acknowledged& acknowledged, const Write& write);
+
+ private:
+  struct Data {
+    std::size_t end;  // in the batch
+    std::optional<std::uint32_t> handle;
+    std::uint64_t offset;
+    std::uint32_t length;
+  };
+  void book_up_to(std::size_t end, Link& link);
+
+  base::Bytes batch_;
+  std::size_t left_ = 0;  // bytes of the batch that have left
+  std::deque<Data> data_;
+};
+
+}  // namespace sftp
