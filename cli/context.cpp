@@ -1,0 +1,53 @@
+#include "cli/context.h"
+
+#include "cli/output.h"
+#include "cli/prompt.h"
+
+namespace cli {
+
+using base::Error;
+using base::Fault;
+using base::Result;
+
+Result<vault::Vault> Context::open_vault() {
+  if (vault_folder.empty()) {
+    hint = "give --vault DIR, or set CALLVAULT_DIR";
+    return Error{Fault::usage, "no vault is named"};
+  }
+  return vault::Vault::open(vault_folder, clock);
+}
+
+Result<base::SecretBytes> Context::passphrase(std::string_view question) {
+  if (!passphrase_file.empty()) return read_passphrase_file(passphrase_file);
+  if (!terminal_there()) hint = "give --passphrase-file FILE";
+  return ask_passphrase(question);
+}
+
+Result<keys::Identity> Context::unlock() {
+  if (identity_file.empty()) {
+    hint = "give --identity FILE, or set CALLVAULT_IDENTITY";
+    return Error{Fault::usage, "this needs an identity"};
+  }
+  return keys::read_identity(identity_file, [this] { return passphrase("Passphrase of the identity file"); });
+}
+
+Result<vault::Actor> Context::unlock_actor(vault::Vault& vault) {
+  auto identity = unlock();
+  if (!identity) return identity.error();
+  return vault::recognise(vault, std::move(*identity));
+}
+
+Result<std::optional<keys::Identity>> Context::unlock_if_named() {
+  if (identity_file.empty()) return std::optional<keys::Identity>();
+  bool none_to_be_had = false;
+  auto identity = keys::read_identity(identity_file, [&]() -> Result<base::SecretBytes> {
+    none_to_be_had = passphrase_file.empty() && !terminal_there();
+    return passphrase("Passphrase of the identity file");
+  });
+  if (identity) return std::optional(std::move(*identity));
+  if (!none_to_be_had) return identity.error();
+  say_warning("the identity stays locked: it needs a passphrase (--passphrase-file FILE, or a terminal)");
+  return std::optional<keys::Identity>();
+}
+
+}  // namespace cli

@@ -1,0 +1,35 @@
+// Context: what every command shares: the global options, and the way from them to a vault and to an identity.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "vault/vault.h"
+
+namespace cli {
+
+struct Context {
+  std::string vault_folder, identity_file, passphrase_file;
+  bool json = false;
+
+  std::function<base::Result<void>()> run;  // the command that the command line names
+  std::string hint;                         // what to do about the error that run() returns; empty: none
+  base::SystemClock clock;
+
+  base::Result<vault::Vault> open_vault();
+
+  // From the file of --passphrase-file, or the terminal.
+  base::Result<base::SecretBytes> passphrase(std::string_view question);
+
+  // Fault::usage when no identity is named. Fault::denied: wrong passphrase, or none to be had.
+  base::Result<keys::Identity> unlock();
+  base::Result<vault::Actor> unlock_actor(vault::Vault& vault);
+
+  // For commands that do more with an identity and work without one too. Nothing, with a warning, when one is named but
+  // there is no passphrase to be had; a wrong passphrase is an error.
+  base::Result<std::optional<keys::Identity>> unlock_if_named();
+};
+
+}  // namespace cli

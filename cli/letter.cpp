@@ -1,0 +1,113 @@
+#include "cli/letter.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "cli/output.h"
+#include "keys/host_key.h"
+
+namespace cli {
+
+using base::Result;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr std::size_t kMaxAddress = 512;
+
+// A host name or address as it may stand in a letter; what else the file holds is not passed on.
+bool plain_host(std::string_view host) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_";
+  return !host.empty() && host.find_first_not_of(kAllowed) == std::string_view::npos && host.front() != '-';
+}
+
+// "192.0.2.1:2222" or "[2001:db8::1]:2222", one line.
+Address parse_address(std::string_view text) {
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return {};
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  Address address;
+  const char* end = text.data() + text.size();
+  const auto [stop, code] = std::from_chars(text.data() + colon + 1, end, address.port);
+  if (code != std::errc() || stop != end || address.port < 1 || address.port > 65535 || !plain_host(host)) return {};
+  address.host = host;
+  return address;
+}
+
+bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
+
+std::string command_for(const vault::Delivery& delivery, const Address& address) {
+  if (address.host.empty()) return "sftp " + delivery.account + "@HOST";
+  const std::string port = address.port == 0 ? "" : "-P " + std::to_string(address.port) + " ";
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  return "sftp " + port + delivery.account + "@" + host;
+}
+
+std::string letter(const vault::Delivery& d, const Address& address, const std::string& fingerprint,
+                   const std::string& checkpoint) {
+  const std::string count = std::to_string(d.recordings) + (d.recordings == 1 ? " recording" : " recordings");
+  std::string text = "Delivery " + d.id + " for " + d.account + ": " + count + ", " + human_size(d.bytes) + "\n\n";
+  text += "  connect   " + command_for(d, address) + "\n";
+  text += "  account   " + d.account + "\n";
+  text += "  password  " + std::string(kSecretMark) + "\n";
+  text += "  host key  ED25519 " + fingerprint + "\n";
+  text += "  until     " + base::rfc3339(d.expires) + " for the first log-in\n\n";
+  text +=
+      "The password works once, for one download session, and is shown here only. Each recording is\n"
+      "deleted for good once it has been downloaded. Send the password on another way than the rest.\n\n"
+      "Newest checkpoint of the audit log, to be kept by the customer:\n\n";
+  for (std::size_t at = 0; at < checkpoint.size();) {
+    const auto end = std::min(checkpoint.find('\n', at), checkpoint.size());
+    text += end == at ? "\n" : "  " + checkpoint.substr(at, end - at) + "\n";
+    at = end + 1;
+  }
+  return text;
+}
+
+}  // namespace
+
+Address public_address(const vault::Vault& vault) {
+  Address address;
+  if (const auto text = base::read_file(vault.folder() / vault::file::kRun / vault::file::kAddress, kMaxAddress))
+    address = parse_address(base::as_text(*text));
+  const vault::Config& config = vault.config();
+  if (plain_host(config.public_host)) address.host = config.public_host;
+  if (config.public_port != 0) address.port = config.public_port;
+  return address;
+}
+
+Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json) {
+  const Address address = public_address(vault);
+  const auto fingerprint = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
+  if (!fingerprint) return fingerprint.error();
+  const auto checkpoint = vault.audit().checkpoint();
+  if (!checkpoint) return checkpoint.error();
+  std::vector<const base::SecretBytes*> passwords;
+  Json all = Json::array();
+  std::string letters;
+  for (const auto& d : deliveries) {
+    passwords.push_back(&d.password);
+    if (json) {
+      all.push_back({{"delivery", d.id},
+                     {"account", d.account},
+                     {"password", kSecretMark},
+                     {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
+                     {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
+                     {"fingerprint", *fingerprint},
+                     {"recordings", d.recordings},
+                     {"bytes", d.bytes},
+                     {"expires", base::rfc3339(d.expires)}});
+    } else {
+      letters += (letters.empty() ? "" : "\n") + letter(d, address, *fingerprint, *checkpoint);
+    }
+  }
+  if (address.host.empty() || address.port == 0)
+    say_hint("the address is not known: set public_host and public_port in callvault.toml, or start callvaultd");
+  else if (is_wildcard(address.host))
+    say_hint("callvaultd listens on every address: set public_host in callvault.toml to the one that customers use");
+  return print_with_secrets(json ? all.dump(2, ' ', true) + "\n" : letters, passwords);
+}
+
+}  // namespace cli

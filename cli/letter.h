@@ -1,0 +1,23 @@
+// Letter: what the operator hands on to a customer: where to fetch, under which account, and the password, shown once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vault/deliver.h"
+
+namespace cli {
+
+// Prints new deliveries with their passwords: JSON, or a letter each. On an error the passwords may be lost: a delivery
+// is then reissued.
+base::Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json);
+
+// Where customers connect to: the configuration's public_host and public_port, else what the running daemon wrote to
+// run/address; empty and 0 when that is not known.
+struct Address {
+  std::string host;
+  int port = 0;
+};
+Address public_address(const vault::Vault& vault);
+
+}  // namespace cli
