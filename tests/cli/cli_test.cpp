@@ -1,0 +1,863 @@
+// The command line as its users meet it: the real program, a real vault, exit codes, stdout and stderr. One vault is
+// made for all tests; each test works on a copy of its own.
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/filesystem.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/testkit/program.h"
+#include "tests/testkit/temp_folder.h"
+
+namespace {
+
+namespace fs = boost::filesystem;
+using Json = nlohmann::json;
+using testkit::Ran;
+
+constexpr const char* kPassphrase = "correct horse battery";
+constexpr const char* kCustomerName = "Acme Pelargonium Ltd";
+constexpr const char* kCallName = "out-0115496555-101-20261122-093015-1795339815.1.wav";
+
+void write(const fs::path& file, const std::string& text) { std::ofstream(file.string(), std::ios::binary) << text; }
+
+std::string read(const fs::path& file) {
+  std::ifstream in(file.string(), std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string little(std::uint32_t v) {
+  return {static_cast<char>(v), static_cast<char>(v >> 8), static_cast<char>(v >> 16), static_cast<char>(v >> 24)};
+}
+
+std::string wav(std::uint32_t samples, char fill = 'a') {
+  std::string format("\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0", 16);
+  return "RIFF" + little(36 + samples) + "WAVEfmt " + little(16) + format + "data" + little(samples) +
+         std::string(samples, fill);
+}
+
+// A finished recording: nobody changed it lately.
+fs::path recording(const fs::path& file, const std::string& content) {
+  write(file, content);
+  fs::last_write_time(file, 1'700'000'000);
+  return file;
+}
+
+// Every byte of every file below.
+std::string all_bytes(const fs::path& folder) {
+  std::string all;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (fs::is_regular_file(entry)) all += read(entry.path());
+  }
+  return all;
+}
+
+struct Made {
+  testkit::TempFolder folder;
+  Ran init, add;
+};
+
+// The vault that all tests copy: a customer acme, a customer beta, no recordings.
+const Made& made() {
+  static const auto* const all = [] {
+    auto* m = new Made;
+    write(m->folder / "passphrase", std::string(kPassphrase) + "\n");
+    fs::permissions(m->folder / "passphrase", fs::owner_read | fs::owner_write);
+    const std::string f = m->folder.path().string();
+    m->init = testkit::run({CALLVAULT_BINARY, "init", f + "/vault", "--operator", "Test Telecom", "--identity-out",
+                            f + "/it.age", "--recovery-out", f + "/recovery.txt", "--passphrase-file",
+                            f + "/passphrase", "--json"});
+    const std::vector<std::string> common{CALLVAULT_BINARY, "--vault",           f + "/vault",      "--identity",
+                                          f + "/it.age",    "--passphrase-file", f + "/passphrase", "--json"};
+    auto add = common;
+    add.insert(add.end(), {"customer", "add", "acme", "--name", kCustomerName, "--linger", "5"});
+    m->add = testkit::run(add);
+    add = common;
+    add.insert(add.end(), {"customer", "add", "beta"});
+    testkit::run(add);
+    return m;
+  }();
+  return *all;
+}
+
+class Cli : public ::testing::Test {
+ protected:
+  Cli() {
+    fs::create_directory(in());
+    fs::create_directory(vault());
+    for (const auto& entry : fs::recursive_directory_iterator(made().folder / "vault")) {
+      const fs::path copy = vault() / fs::relative(entry.path(), made().folder / "vault");
+      if (fs::is_directory(entry)) {
+        fs::create_directory(copy);
+      } else {
+        fs::copy_file(entry.path(), copy);
+      }
+    }
+  }
+
+  fs::path vault() const { return folder_ / "vault"; }
+  fs::path in() const { return folder_ / "in"; }
+  fs::path out() const { return folder_ / "out.wav"; }
+  std::string identity() const { return (made().folder / "it.age").string(); }
+  std::string recovery() const { return (made().folder / "recovery.txt").string(); }
+  std::string passphrase() const { return (made().folder / "passphrase").string(); }
+
+  // Without an identity.
+  Ran bare(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), CALLVAULT_BINARY);
+    return testkit::run(arguments, {{"CALLVAULT_DIR", vault().string()}});
+  }
+  // As the IT Manager.
+  Ran manager(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.end(), {"--identity", identity(), "--passphrase-file", passphrase()});
+    return bare(std::move(arguments));
+  }
+  // As the recovery: its file is plain, so that no scrypt is waited for.
+  Ran recovery_does(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.end(), {"--identity", recovery()});
+    return bare(std::move(arguments));
+  }
+
+  // What --json printed: it parses, and nothing else is on stdout.
+  static Json json(const Ran& ran) {
+    EXPECT_TRUE(Json::accept(ran.out)) << ran.out << ran.err;
+    return Json::parse(ran.out, nullptr, false);
+  }
+
+  // Takes a recording of acme in, and says its id.
+  std::string take_in(const std::string& name = "a.wav", const std::string& content = wav(1000)) const {
+    const Ran ran = bare({"ingest", recording(in() / name, content).string(), "--customer", "acme", "--json"});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return json(ran)[0]["id"].get<std::string>();
+  }
+
+  // Edits the catalogue behind the program's back.
+  void sql(const std::string& statement) const {
+    const Ran ran = testkit::run({"sqlite3", (vault() / "catalog.db").string(), statement});
+    ASSERT_EQ(ran.code, 0) << "sqlite3 (the tool) is needed: " << ran.err;
+  }
+  fs::path object(const std::string& id) const { return vault() / "objects" / id.substr(2, 2) / id; }
+  void flip_byte(const fs::path& file, std::size_t at) const {
+    std::string bytes = read(file);
+    bytes.at(at) = static_cast<char>(bytes.at(at) ^ 1);
+    write(file, bytes);
+  }
+  std::size_t files_in(const fs::path& folder) const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+  }
+
+  testkit::TempFolder folder_;
+};
+
+std::set<std::string> keys(const Json& object) {
+  std::set<std::string> all;
+  for (const auto& [key, value] : object.items()) all.insert(key);
+  return all;
+}
+
+// ---- the first vault, in five commands ----
+
+TEST_F(Cli, InitSaysWhatItMade) {
+  ASSERT_EQ(made().init.code, 0) << made().init.err;
+  const Json j = json(made().init);
+  EXPECT_EQ(keys(j), (std::set<std::string>{"vault", "folder", "it_manager", "recovery", "fingerprint", "identity_file",
+                                            "recovery_file", "warning"}));
+  EXPECT_TRUE(j["it_manager"].get<std::string>().starts_with("age1"));
+  EXPECT_TRUE(j["fingerprint"].get<std::string>().starts_with("SHA256:"));
+  EXPECT_NE(j["it_manager"], j["recovery"]);
+  EXPECT_EQ(fs::status(identity()).permissions(), fs::owner_read | fs::owner_write);
+}
+
+TEST_F(Cli, FiveCommandsFromNothingToADelivery) {
+  ASSERT_EQ(made().add.code, 0) << made().add.err;
+  const std::string id = take_in(kCallName, wav(200'000));
+  const Ran list = bare({"list", "--json"});
+  ASSERT_EQ(list.code, 0);
+  ASSERT_EQ(json(list).size(), 1U);
+  EXPECT_EQ(json(list)[0]["id"], id);
+  const Ran delivered = manager({"deliver", "acme", "--all", "--json"});
+  ASSERT_EQ(delivered.code, 0) << delivered.err;
+  const Json d = json(delivered)[0];
+  EXPECT_EQ(keys(d), (std::set<std::string>{"delivery", "account", "password", "host", "port", "fingerprint",
+                                            "recordings", "bytes", "expires"}));
+  EXPECT_EQ(d["account"], "acme");
+  EXPECT_EQ(d["password"].get<std::string>().size(), 29U);
+  EXPECT_EQ(d["recordings"], 1);
+  EXPECT_EQ(d["bytes"], 200'044);
+  EXPECT_TRUE(d["host"].is_null());
+  EXPECT_TRUE(d["port"].is_null());
+  EXPECT_EQ(bare({"check"}).code, 0);
+}
+
+// ---- shapes ----
+
+TEST_F(Cli, IngestJsonHasItsFields) {
+  const fs::path file = recording(in() / "a.wav", wav(1000));
+  const Ran ran = bare({"ingest", file.string(), "--own", "--category", "message", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json j = json(ran)[0];
+  EXPECT_EQ(keys(j), (std::set<std::string>{"id", "name", "size", "sha256", "duplicate", "quarantined", "error"}));
+  EXPECT_EQ(j["name"], "a.wav");
+  EXPECT_EQ(j["size"], 1044);
+  EXPECT_EQ(j["sha256"].get<std::string>().size(), 64U);
+  EXPECT_EQ(j["duplicate"], false);
+  EXPECT_TRUE(j["error"].is_null());
+  const Json again = json(bare({"ingest", file.string(), "--own", "--json"}))[0];
+  EXPECT_EQ(again["id"], j["id"]);
+  EXPECT_EQ(again["duplicate"], true);
+}
+
+TEST_F(Cli, ListTellsNamesToAnIdentityOnly) {
+  take_in(kCallName);
+  const std::set<std::string> shape{"id",   "class", "customer",   "category",   "started_at",
+                                    "size", "state", "restricted", "quarantined"};
+  const Ran without = bare({"list", "--json"});
+  EXPECT_EQ(keys(json(without)[0]), shape);
+  EXPECT_EQ(without.out.find("0115496555"), std::string::npos);
+  const Ran with = manager({"list", "--json"});
+  ASSERT_EQ(with.code, 0) << with.err;
+  auto more = shape;
+  more.insert("name");
+  EXPECT_EQ(keys(json(with)[0]), more);
+  EXPECT_EQ(json(with)[0]["name"], kCallName);
+  EXPECT_EQ(json(with)[0]["started_at"], "2026-11-22T09:30:15Z");
+}
+
+TEST_F(Cli, ListWithoutRecordingsIsAnEmptyArray) {
+  const Ran ran = bare({"list", "--json"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.out, "[]\n");
+}
+
+TEST_F(Cli, DatesAreWholeDaysInTheOperatorsZoneWithBothEnds) {
+  // A summer night in London: 23:30 UTC on the 9th is 00:30 on the 10th.
+  const fs::path meta = in() / "meta.json";
+  write(meta, R"({"started_at":"2026-07-09T23:30:00Z"})");
+  const fs::path file = recording(in() / "a.wav", wav(100));
+  ASSERT_EQ(bare({"ingest", file.string(), "--own", "--meta", meta.string()}).code, 0);
+  const auto found = [&](const char* from, const char* to) {
+    return json(bare({"list", "--json", "--from", from, "--to", to})).size();
+  };
+  EXPECT_EQ(found("2026-07-10", "2026-07-10"), 1U);
+  EXPECT_EQ(found("2026-07-09", "2026-07-09"), 0U);
+  EXPECT_EQ(found("2026-07-09T23:30:00Z", "2026-07-09T23:30:00Z"), 1U);
+  EXPECT_EQ(found("2026-07-09T23:30:01Z", "2026-07-31"), 0U);
+  EXPECT_EQ(bare({"list", "--from", "2026-02-31"}).code, 2);
+  EXPECT_EQ(bare({"list", "--from", "2026-07-11", "--to", "2026-07-10"}).code, 2);
+  EXPECT_EQ(bare({"list", "--from", "yesterday"}).code, 2);
+}
+
+TEST_F(Cli, ShowTellsTheCallToAnIdentityOnly) {
+  const std::string id = take_in(kCallName);
+  const Ran without = bare({"show", id, "--json"});
+  ASSERT_EQ(without.code, 0);
+  EXPECT_FALSE(json(without).contains("from"));
+  const Ran with = recovery_does({"show", id, "--json"});
+  ASSERT_EQ(with.code, 0) << with.err;
+  EXPECT_EQ(json(with)["to"], "0115496555");
+  EXPECT_EQ(json(with)["name"], kCallName);
+}
+
+TEST_F(Cli, CustomersAreNamedToAnIdentityOnly) {
+  const Ran without = bare({"customer", "list", "--json"});
+  ASSERT_EQ(without.code, 0);
+  ASSERT_EQ(json(without).size(), 2U);
+  EXPECT_EQ(keys(json(without)[0]), (std::set<std::string>{"id", "state", "created_at", "linger"}));
+  EXPECT_EQ(json(without)[0]["linger"], 5);
+  const Ran with = recovery_does({"customer", "show", "acme", "--json"});
+  EXPECT_EQ(json(with)["name"], kCustomerName);
+  EXPECT_EQ(bare({"customer", "show", "nobody"}).code, 3);
+}
+
+TEST_F(Cli, AClosedCustomerTakesNothingIn) {
+  ASSERT_EQ(manager({"customer", "close", "beta", "--json"}).code, 0);
+  EXPECT_EQ(json(bare({"customer", "show", "beta", "--json"}))["state"], "closed");
+  const fs::path file = recording(in() / "a.wav", wav(100));
+  EXPECT_EQ(bare({"ingest", file.string(), "--customer", "beta"}).code, 4);
+  EXPECT_EQ(json(bare({"list", "--json"})).size(), 0U);
+}
+
+TEST_F(Cli, DeliveryShowListRevokeReissue) {
+  const std::string id = take_in();
+  const std::string first = json(manager({"deliver", "acme", id, "--json"}))[0]["delivery"];
+  const Json shown = json(bare({"delivery", "show", first, "--json"}));
+  EXPECT_EQ(shown["state"], "open");
+  ASSERT_EQ(shown["items"].size(), 1U);
+  EXPECT_EQ(keys(shown["items"][0]), (std::set<std::string>{"recording", "state", "size", "sent", "delivered_at"}));
+  EXPECT_EQ(shown["items"][0]["recording"], id);
+  EXPECT_EQ(shown["warnings"].size(), 0U);
+
+  const Ran again = manager({"delivery", "reissue", first, "--json", "--expires", "2h"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  const std::string second = json(again)[0]["delivery"];
+  const Json list = json(bare({"delivery", "list", "--json"}));
+  ASSERT_EQ(list.size(), 2U);
+  for (const auto& d : list) EXPECT_EQ(d["state"], d["delivery"] == second ? "open" : "revoked");
+
+  ASSERT_EQ(manager({"delivery", "revoke", second}).code, 0);
+  EXPECT_EQ(manager({"delivery", "revoke", second}).code, 3);
+  EXPECT_EQ(json(bare({"list", "--json"}))[0]["state"], "sealed");
+}
+
+TEST_F(Cli, ADeliveryThatIsReadAgainAndAgainIsWarnedOf) {
+  const std::string id = take_in();
+  const std::string delivery = json(manager({"deliver", "acme", id, "--json"}))[0]["delivery"];
+  sql("UPDATE item SET sent = 3132");  // 3 times the size: no more than slow resuming makes
+  EXPECT_EQ(json(bare({"delivery", "show", delivery, "--json"}))["warnings"].size(), 0U);
+  sql("UPDATE item SET sent = 3133");
+  EXPECT_EQ(json(bare({"delivery", "show", delivery, "--json"}))["warnings"].size(), 1U);
+  EXPECT_NE(bare({"delivery", "show", delivery}).out.find("warning: " + id), std::string::npos);
+}
+
+TEST_F(Cli, HostAndPortComeFromTheRunningDaemonUnlessTheConfigurationSaysOthers) {
+  take_in();
+  write(vault() / "run" / "address", "[2001:db8::1]:2222\n");
+  Json d = json(manager({"deliver", "acme", "--all", "--json"}))[0];
+  EXPECT_EQ(d["host"], "2001:db8::1");
+  EXPECT_EQ(d["port"], 2222);
+  std::string config = read(vault() / "callvault.toml");
+  const auto line = config.find("public_host = ");
+  ASSERT_NE(line, std::string::npos);
+  config.replace(line, config.find(' ', line + 14) - line, "public_host = 'sftp.example.org'");
+  write(vault() / "callvault.toml", config);
+  d = json(manager({"delivery", "reissue", d["delivery"], "--json"}))[0];
+  EXPECT_EQ(d["host"], "sftp.example.org");
+  EXPECT_EQ(d["port"], 2222);
+  const Json host = json(bare({"hostkey", "--json"}));
+  EXPECT_EQ(host["fingerprint"], d["fingerprint"]);
+  EXPECT_EQ(host["known_hosts"], "[sftp.example.org]:2222 " + host["public_key"].get<std::string>());
+  write(vault() / "run" / "address", "evil\x1b[31m:99999\n");
+  EXPECT_EQ(bare({"hostkey"}).code, 0);
+}
+
+TEST_F(Cli, TheLetterShowsThePasswordOnceAndHowToConnect) {
+  take_in();
+  write(vault() / "run" / "address", "127.0.0.1:2022");
+  const Ran ran = manager({"deliver", "acme", "--all"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("sftp -P 2022 acme@127.0.0.1\n"), std::string::npos) << ran.out;
+  const auto at = ran.out.find("password  ");
+  ASSERT_NE(at, std::string::npos);
+  const std::string password = ran.out.substr(at + 10, 29);
+  EXPECT_EQ(password[5], '-');
+  EXPECT_EQ(ran.out.find(password, at + 11), std::string::npos);
+  EXPECT_EQ(ran.out.find("<password>"), std::string::npos);
+}
+
+TEST_F(Cli, AuditShowsVerifiesAndPointsAtItself) {
+  const std::string id = take_in();
+  const Json entries = json(bare({"audit", "show", "--json"}));
+  ASSERT_EQ(entries.size(), 4U);
+  EXPECT_EQ(keys(entries[0]), (std::set<std::string>{"seq", "time", "event", "actor", "subjects"}));
+  EXPECT_EQ(entries[3]["event"], "recording.sealed");
+  EXPECT_EQ(entries[3]["subjects"][0], id);
+  EXPECT_EQ(json(bare({"audit", "show", "--limit", "1", "--json"}))[0]["seq"], 3);
+  EXPECT_EQ(json(bare({"audit", "show", "--from", "1", "--limit", "1", "--json"}))[0]["seq"], 1);
+
+  const Ran checkpoint = bare({"audit", "checkpoint"});
+  write(folder_ / "checkpoint", checkpoint.out);
+  take_in("b.wav", wav(10));
+  EXPECT_EQ(bare({"audit", "verify", "--checkpoint", (folder_ / "checkpoint").string()}).code, 0);
+  EXPECT_EQ(json(bare({"audit", "verify", "--json"}))["entries"], 5);
+  sql("DELETE FROM audit WHERE seq = 4");
+  EXPECT_EQ(bare({"audit", "verify"}).code, 6);
+  EXPECT_EQ(bare({"check"}).code, 6);
+  EXPECT_EQ(recovery_does({"audit", "show"}).code, 4);  // details are not for the recovery
+}
+
+TEST_F(Cli, CheckPrintsFindingsAsJson) {
+  const Ran ran = bare({"check", "--json"});
+  EXPECT_EQ(ran.code, 0);
+  const Json j = json(ran);
+  EXPECT_EQ(keys(j), (std::set<std::string>{"findings", "environment"}));
+  for (const auto& finding : j["findings"]) EXPECT_EQ(finding["weight"], "warning") << finding;
+}
+
+// ---- taking out ----
+
+TEST_F(Cli, GetGivesTheSameBytesAndLeavesATrace) {
+  const std::string content = wav(200'000, 'x');
+  const std::string id = take_in("a.wav", content);
+  const Ran ran = manager({"get", id, "-o", out().string()});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(read(out()), content);
+  EXPECT_EQ(fs::status(out()).permissions(), fs::owner_read | fs::owner_write);
+  EXPECT_EQ(recovery_does({"get", id, "-o", "-"}).out, content);
+  const Json entries = json(bare({"audit", "show", "--json"}));
+  EXPECT_EQ(entries[entries.size() - 1]["event"], "recording.read");
+  EXPECT_EQ(entries[entries.size() - 1]["actor"], "recovery");
+  EXPECT_EQ(entries[entries.size() - 2]["actor"], "it-manager");
+  EXPECT_EQ(entries[entries.size() - 2]["subjects"][0], id);
+}
+
+TEST_F(Cli, GetNeverOverwritesUnlessForced) {
+  const std::string id = take_in();
+  write(out(), "mine");
+  EXPECT_EQ(recovery_does({"get", id, "-o", out().string()}).code, 2);
+  EXPECT_EQ(read(out()), "mine");
+  EXPECT_EQ(recovery_does({"get", id, "-o", out().string(), "--force"}).code, 0);
+  EXPECT_EQ(read(out()), wav(1000));
+}
+
+TEST_F(Cli, GetOfADamagedRecordingLeavesNoFile) {
+  const std::string id = take_in("a.wav", wav(400'000));
+  flip_byte(object(id), 100'000);  // the end is whole: it shows only while reading
+  const fs::path place = folder_ / "place";
+  fs::create_directory(place);
+  const Ran ran = recovery_does({"get", id, "-o", (place / "out.wav").string()});
+  EXPECT_EQ(ran.code, 6) << ran.err;
+  EXPECT_EQ(files_in(place), 0U);
+  EXPECT_EQ(recovery_does({"get", id, "--age", "-o", (place / "out.age").string()}).code, 6);
+  EXPECT_EQ(files_in(place), 0U);
+}
+
+TEST_F(Cli, GetWithoutARoomForTheFileFails) {
+  const std::string id = take_in();
+  EXPECT_EQ(recovery_does({"get", id, "-o", (folder_ / "no" / "such").string()}).code, 3);
+  EXPECT_EQ(recovery_does({"get", "r-0000000000000000", "-o", out().string()}).code, 3);
+  EXPECT_FALSE(fs::exists(out()));
+}
+
+TEST_F(Cli, AnExportedAgeFileOpensWithAgeAndWithUs) {
+  const std::string content = wav(150'000, 'y');
+  const std::string id = take_in("a.wav", content);
+  const std::string exported = (folder_ / "out.age").string();
+  const Ran ran = recovery_does({"get", id, "--age", "-o", exported});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("cannot be recalled"), std::string::npos);
+  const Json entries = json(bare({"audit", "show", "--json"}));
+  EXPECT_EQ(entries[entries.size() - 1]["event"], "recording.exported");
+  EXPECT_EQ(recovery_does({"open", exported, "-o", out().string()}).code, 0);
+  EXPECT_EQ(read(out()), content);
+  EXPECT_EQ(recovery_does({"open", exported, "-o", out().string()}).code, 2);  // it exists
+  const Ran age = testkit::run({"age", "-d", "-i", recovery(), exported});
+  if (age.code == 127) GTEST_SKIP() << "SKIPPED: age not installed";
+  EXPECT_EQ(age.code, 0) << age.err;
+  EXPECT_EQ(age.out, content);
+}
+
+TEST_F(Cli, OpenAsksForThePassphraseOfAnAgeFile) {
+  // The IT Manager's identity file is an age file under a passphrase: no vault and no identity is needed for it.
+  const Ran ran = testkit::run({CALLVAULT_BINARY, "open", identity(), "-o", "-", "--passphrase-file", passphrase()});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("AGE-SECRET-KEY-1"), std::string::npos);
+  write(folder_ / "wrong", "wrong passphrase\n");
+  EXPECT_EQ(bare({"open", identity(), "-o", out().string(), "--passphrase-file", (folder_ / "wrong").string()}).code,
+            4);
+  EXPECT_FALSE(fs::exists(out()));
+  EXPECT_EQ(bare({"open", passphrase(), "-o", out().string()}).code, 6);  // not an age file
+  EXPECT_FALSE(fs::exists(out()));
+}
+
+// ---- exit codes ----
+
+TEST_F(Cli, WrongCommandLinesAreUsage) {
+  const Ran unknown = bare({"frobnicate"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("unknown command or option: frobnicate"), std::string::npos) << unknown.err;
+  EXPECT_NE(unknown.err.find("init customer ingest list show get verify deliver delivery open audit check hostkey"),
+            std::string::npos);
+  EXPECT_EQ(bare({}).code, 2);
+  EXPECT_EQ(bare({"deliver"}).code, 2);
+  EXPECT_EQ(bare({"get", "r-0000000000000000"}).code, 2);
+  EXPECT_EQ(bare({"ingest", in().string()}).code, 2);
+  EXPECT_EQ(bare({"ingest", in().string(), "--own", "--customer", "acme"}).code, 2);
+  EXPECT_EQ(bare({"list", "--frobnicate"}).code, 2);
+  EXPECT_EQ(bare({"list", "--state", "molten"}).code, 2);
+  EXPECT_EQ(bare({"audit", "show", "--limit", "-1"}).code, 2);
+  EXPECT_EQ(bare({"deliver", "acme"}).code, 2);
+  EXPECT_EQ(bare({"deliver", "acme", "--all", "--expires", "soon"}).code, 2);
+  EXPECT_EQ(bare({"get", "r-0000000000000000", "-o", out().string()}).code, 2);  // no identity
+  EXPECT_EQ(testkit::run({CALLVAULT_BINARY, "list"}).code, 2);                   // no vault
+}
+
+TEST_F(Cli, ErrorsGoToStderrInLowerCaseWithoutAFullStop) {
+  const Ran ran = bare({"show", "r-0000000000000000", "--json"});
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err, "callvault: error: r-0000000000000000: no such recording\n");
+}
+
+TEST_F(Cli, HelpAndVersion) {
+  EXPECT_EQ(bare({"--version"}).code, 0);
+  EXPECT_TRUE(bare({"--version"}).out.starts_with("callvault "));
+  for (const char* command : {"init", "customer", "ingest", "list", "show", "get", "verify", "deliver", "delivery",
+                              "open", "audit", "check", "hostkey"}) {
+    const Ran help = bare({command, "--help"});
+    EXPECT_EQ(help.code, 0) << command;
+    EXPECT_NE(help.out.find("Example:\n  callvault " + std::string(command)), std::string::npos) << command;
+  }
+}
+
+TEST_F(Cli, GlobalOptionsStandBeforeAndBehindTheCommand) {
+  const std::string v = vault().string();
+  EXPECT_EQ(testkit::run({CALLVAULT_BINARY, "--vault", v, "--json", "customer", "list"}).out,
+            testkit::run({CALLVAULT_BINARY, "customer", "list", "--json", "--vault", v}).out);
+}
+
+TEST_F(Cli, WordsThatAreCommandsCanBeNamesOfFilesAndCustomers) {
+  const fs::path file = recording(in() / "list", wav(100));
+  const std::vector<std::string> words{
+      "/bin/sh", "-c",          "cd \"$1\" && exec \"$2\" ingest list --customer acme --json",
+      "sh",      in().string(), CALLVAULT_BINARY};
+  const Ran ran = testkit::run(words, {{"CALLVAULT_DIR", vault().string()}});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(json(ran)[0]["name"], "list");
+}
+
+TEST_F(Cli, NothingThere) {
+  EXPECT_EQ(bare({"list", "--vault", (folder_ / "nowhere").string()}).code, 3);
+  EXPECT_EQ(bare({"ingest", in().string(), "--customer", "nobody"}).code, 3);
+  EXPECT_EQ(bare({"ingest", (in() / "missing.wav").string(), "--own"}).code, 3);
+  EXPECT_EQ(bare({"list", "--customer", "nobody"}).code, 3);
+  EXPECT_EQ(bare({"delivery", "show", "d-0000000000000000"}).code, 3);
+  EXPECT_EQ(bare({"verify", "r-0000000000000000"}).code, 3);
+  EXPECT_EQ(manager({"deliver", "acme", "--all"}).code, 3);
+  EXPECT_EQ(manager({"deliver", "nobody", "--all"}).code, 3);
+}
+
+TEST_F(Cli, WrongPassphraseIsDenied) {
+  write(folder_ / "wrong", "incorrect horse\n");
+  fs::permissions(folder_ / "wrong", fs::owner_read | fs::owner_write);
+  const Ran ran =
+      bare({"customer", "list", "--json", "--identity", identity(), "--passphrase-file", (folder_ / "wrong").string()});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_EQ(ran.out, "");
+}
+
+TEST_F(Cli, NoTerminalAndNoPassphraseFileIsDeniedWithAHint) {
+  const Ran ran = bare({"customer", "add", "gamma", "--identity", identity()});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_NE(ran.err.find("callvault: hint: give --passphrase-file FILE\n"), std::string::npos) << ran.err;
+  const Ran list = bare({"customer", "list", "--json", "--identity", identity()});  // works, with less in it
+  EXPECT_EQ(list.code, 0);
+  EXPECT_FALSE(json(list)[0].contains("name"));
+  EXPECT_NE(list.err.find("the identity stays locked"), std::string::npos);
+}
+
+TEST_F(Cli, APassphraseFileThatOthersCanReadIsWarnedOf) {
+  fs::copy(passphrase(), folder_ / "open");
+  fs::permissions(folder_ / "open", fs::owner_read | fs::owner_write | fs::others_read);
+  const Ran ran = bare({"customer", "show", "acme", "--json", "--identity", identity(), "--passphrase-file",
+                        (folder_ / "open").string()});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_NE(ran.err.find("callvault: warning: others can read the passphrase file"), std::string::npos);
+}
+
+TEST_F(Cli, AStrangersIdentityIsDenied) {
+  const std::string id = take_in();
+  const Ran keygen = testkit::run({"age-keygen", "-o", (folder_ / "stranger").string()});
+  if (keygen.code == 127) GTEST_SKIP() << "SKIPPED: age not installed";
+  const std::string stranger = (folder_ / "stranger").string();
+  EXPECT_EQ(bare({"get", id, "-o", out().string(), "--identity", stranger}).code, 4);
+  EXPECT_FALSE(fs::exists(out()));
+  EXPECT_EQ(bare({"customer", "add", "gamma", "--identity", stranger}).code, 4);
+}
+
+TEST_F(Cli, TheRecoveryChangesNothing) {
+  take_in();
+  EXPECT_EQ(recovery_does({"deliver", "acme", "--all"}).code, 4);
+  EXPECT_EQ(recovery_does({"customer", "add", "gamma"}).code, 4);
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 0U);
+  EXPECT_EQ(json(bare({"customer", "list", "--json"})).size(), 2U);
+}
+
+TEST_F(Cli, AnIdentityInsideTheVaultIsRefused) {
+  const std::string v = (folder_ / "second").string();
+  const Ran ran = testkit::run({CALLVAULT_BINARY, "init", v, "--operator", "X", "--identity-out", v + "/it.age",
+                                "--recovery-out", (folder_ / "r").string(), "--passphrase-file", passphrase()});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_FALSE(fs::exists(v));
+  EXPECT_FALSE(fs::exists(folder_ / "r"));
+}
+
+TEST_F(Cli, AnUnreadableFileFails) {
+  if (::geteuid() == 0) GTEST_SKIP() << "SKIPPED: root can read every file";
+  const fs::path file = recording(in() / "a.wav", wav(100));
+  fs::permissions(file, fs::no_perms);
+  EXPECT_EQ(bare({"ingest", file.string(), "--own"}).code, 4);
+}
+
+TEST_F(Cli, AWavWithoutSoundIsQuarantinedAndItsSourceStays) {
+  const fs::path file = recording(in() / "a.wav", wav(0));
+  ASSERT_EQ(fs::file_size(file), 44U);
+  const Ran ran = bare({"ingest", file.string(), "--customer", "acme", "--remove-source", "--json"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(json(ran)[0]["quarantined"], true);
+  EXPECT_TRUE(json(ran)[0]["error"].is_string());
+  EXPECT_TRUE(fs::exists(file));
+  EXPECT_TRUE(json(bare({"list", "--json"}))[0]["quarantined"].is_string());
+  EXPECT_NE(bare({"list"}).out.find("quarantined"), std::string::npos);
+  EXPECT_EQ(manager({"deliver", "acme", "--all"}).code, 3);
+}
+
+TEST_F(Cli, SomeOfSeveralFailedIsOne) {
+  recording(in() / "a.wav", wav(100));
+  const Ran ran = bare(
+      {"ingest", (in() / "a.wav").string(), (in() / "missing.wav").string(), "--own", "--json", "--remove-source"});
+  EXPECT_EQ(ran.code, 1);
+  ASSERT_EQ(json(ran).size(), 2U);
+  EXPECT_TRUE(json(ran)[0]["error"].is_null());
+  EXPECT_TRUE(json(ran)[1]["error"].is_string());
+  EXPECT_FALSE(fs::exists(in() / "a.wav"));
+}
+
+TEST_F(Cli, AGrowingFileIsBusy) {
+  write(in() / "a.wav", wav(100));  // changed just now
+  EXPECT_EQ(bare({"ingest", (in() / "a.wav").string(), "--own"}).code, 7);
+  recording(in() / "b.wav", wav(100));
+  std::ofstream writer((in() / "b.wav").string(), std::ios::app);
+  fs::last_write_time(in() / "b.wav", 1'700'000'000);
+  EXPECT_EQ(bare({"ingest", (in() / "b.wav").string(), "--own"}).code, 7);
+  EXPECT_EQ(json(bare({"list", "--json"})).size(), 0U);
+}
+
+TEST_F(Cli, TheSameRecordingTwiceIsBusy) {
+  const std::string id = take_in();
+  ASSERT_EQ(manager({"deliver", "acme", id}).code, 0);
+  EXPECT_EQ(manager({"deliver", "acme", id}).code, 7);
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 1U);
+}
+
+TEST_F(Cli, OneBadRecordingAndNothingIsDelivered) {
+  const std::string good = take_in("a.wav");
+  const std::string bad = take_in("b.wav", wav(5000));
+  sql("UPDATE recording SET call_time = call_time + 1 WHERE id = '" + bad + "'");
+  EXPECT_EQ(manager({"deliver", "acme", good, bad}).code, 6);
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 0U);
+}
+
+TEST_F(Cli, SeveralCustomersGetADeliveryEachOrNone) {
+  take_in("a.wav");
+  const fs::path file = recording(in() / "b.wav", wav(77));
+  ASSERT_EQ(bare({"ingest", file.string(), "--customer", "beta"}).code, 0);
+  const Ran failed = manager({"deliver", "acme", "nobody", "--all", "--json"});
+  EXPECT_EQ(failed.code, 3);
+  EXPECT_EQ(failed.out, "");
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"}))[0]["state"], "revoked");
+  const Ran both = manager({"deliver", "acme", "beta", "--all", "--json"});
+  ASSERT_EQ(both.code, 0) << both.err;
+  ASSERT_EQ(json(both).size(), 2U);
+  EXPECT_NE(json(both)[0]["password"], json(both)[1]["password"]);
+}
+
+// ---- damage ----
+
+TEST_F(Cli, AFlippedByteOfAnObjectIsDamage) {
+  const std::string id = take_in();
+  flip_byte(object(id), 20);
+  EXPECT_EQ(bare({"verify"}).code, 6);
+  EXPECT_EQ(bare({"verify", id, "--json"}).code, 6);
+  EXPECT_EQ(json(bare({"verify", id, "--json"}))[0]["ok"], false);
+  EXPECT_EQ(bare({"check", "--objects"}).code, 6);
+  EXPECT_EQ(recovery_does({"get", id, "-o", out().string()}).code, 6);
+  EXPECT_FALSE(fs::exists(out()));
+}
+
+TEST_F(Cli, AMissingObjectIsDamage) {
+  const std::string id = take_in();
+  fs::remove(object(id));
+  EXPECT_EQ(bare({"check"}).code, 6);
+  EXPECT_EQ(bare({"verify"}).code, 6);
+}
+
+TEST_F(Cli, ADamagedHeaderRowIsDamage) {
+  const std::string id = take_in();
+  sql("UPDATE header SET sealed = 'AAAA' || substr(sealed, 5)");
+  EXPECT_EQ(recovery_does({"get", id, "-o", out().string()}).code, 6);
+  EXPECT_FALSE(fs::exists(out()));
+  EXPECT_EQ(recovery_does({"verify"}).code, 6);
+}
+
+TEST_F(Cli, AChangedCustomerOrClassIsDamage) {
+  const std::string id = take_in();
+  sql("UPDATE recording SET customer = 'beta'");
+  for (const char* command : {"check", "verify"}) EXPECT_EQ(bare({command}).code, 6) << command;
+  EXPECT_EQ(recovery_does({"list"}).code, 6);
+  EXPECT_EQ(recovery_does({"show", id}).code, 6);
+  EXPECT_EQ(manager({"deliver", "beta", id}).code, 6);
+  sql("UPDATE recording SET customer = NULL, class = 'own'");
+  EXPECT_EQ(bare({"check"}).code, 6);
+  EXPECT_EQ(recovery_does({"get", id, "-o", out().string()}).code, 6);
+  EXPECT_FALSE(fs::exists(out()));
+}
+
+TEST_F(Cli, AnOldListOfRecipientsIsRefused) {
+  const fs::path file = recording(in() / "a.wav", wav(100));
+  sql("UPDATE setting SET value = '2' WHERE name = 'roster_version'");
+  EXPECT_EQ(bare({"ingest", file.string(), "--own"}).code, 5);
+  sql("UPDATE setting SET value = '1' WHERE name = 'roster_version'");
+  flip_byte(vault() / "recipients.note", 60);
+  EXPECT_EQ(bare({"ingest", file.string(), "--own"}).code, 6);
+  EXPECT_TRUE(fs::exists(file));
+}
+
+TEST_F(Cli, AnIdentityFileInTheVaultIsDamage) {
+  fs::copy(recovery(), vault() / "forgotten.txt");
+  const Ran ran = bare({"check", "--json"});
+  EXPECT_EQ(ran.code, 6);
+  EXPECT_NE(ran.out.find("identity file"), std::string::npos);
+}
+
+TEST_F(Cli, AFullDiskBehindStdoutFails) {
+  const Ran ran = testkit::run({"/bin/sh", "-c", "\"$1\" list --json > /dev/full", "sh", CALLVAULT_BINARY},
+                               {{"CALLVAULT_DIR", vault().string()}});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("cannot write to stdout"), std::string::npos) << ran.err;
+}
+
+// ---- hostile names, and what may not leak ----
+
+TEST_F(Cli, HostileNamesAreTakenInAndNeverReachTheTerminal) {
+  const std::string clear = "\x1b[2J\x1b]0;title\a", broken = "bad\xff\xfe.wav", turn = "gpj\xe2\x80\xae.wav";
+  const std::vector<std::string> names{
+      clear, broken, turn, "new\nline.wav", "..hidden?.wav", "back\\slash.wav", std::string(250, 'n') + ".wav"};
+  for (const auto& name : names) recording(in() / ("x" + name), wav(100));
+  const Ran ran = bare({"ingest", in().string(), "--customer", "acme"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), static_cast<long>(names.size()));
+  for (const std::string& bad :
+       {std::string("\x1b"), std::string("\a"), std::string("\xff"), std::string("\xe2\x80\xae")}) {
+    EXPECT_EQ(ran.out.find(bad), std::string::npos);
+    EXPECT_EQ(ran.err.find(bad), std::string::npos);
+  }
+  EXPECT_NE(ran.out.find("xbad\\xff\\xfe.wav"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("xnew\\nline.wav"), std::string::npos);
+  EXPECT_NE(ran.out.find("xback\\\\slash.wav"), std::string::npos);
+  EXPECT_NE(ran.out.find("\\u{202e}"), std::string::npos);
+  const Ran list = recovery_does({"list"});
+  EXPECT_EQ(list.code, 0);
+  EXPECT_EQ(list.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(json(recovery_does({"list", "--json"})).size(), names.size());
+  EXPECT_EQ(manager({"deliver", "acme", "--all"}).code, 0);
+}
+
+TEST_F(Cli, PathsThatLeadUpOrAreTooLongAreNoWayOut) {
+  recording(folder_ / "up.wav", wav(100));
+  const Ran up = bare({"ingest", (in() / ".." / "up.wav").string(), "--own", "--json"});
+  EXPECT_EQ(up.code, 0) << up.err;
+  EXPECT_EQ(json(up)[0]["name"], "up.wav");
+  const Ran longest = bare({"ingest", std::string(4096, 'n'), "--own"});
+  EXPECT_EQ(longest.code, 1);
+  const Ran hostile = bare({"ingest", "no\x1b[2J\nsuch", "--own"});
+  EXPECT_EQ(hostile.code, 3);
+  EXPECT_EQ((hostile.out + hostile.err).find('\x1b'), std::string::npos);
+  for (const char* id : {"../../etc/passwd", "r-../../../../x", "", "r-0000000000000000' OR 1=1"}) {
+    EXPECT_EQ(recovery_does({"get", id, "-o", out().string()}).code, 3) << id;
+    EXPECT_EQ(bare({"show", id}).code, 3) << id;
+  }
+}
+
+TEST_F(Cli, NoSecretNameOrNumberInStderrOrInTheVault) {
+  std::string errors = made().init.err + made().add.err;
+  const std::string sound = "SoundThatNobodyMayHear";
+  std::string content = wav(static_cast<std::uint32_t>(sound.size() * 500));
+  for (std::size_t at = 44; at < content.size(); at += sound.size()) content.replace(at, sound.size(), sound);
+  const std::string id = take_in(kCallName, content);
+  const Ran delivered = manager({"deliver", "acme", id, "--json"});
+  const std::string password = json(delivered)[0]["password"];
+  const fs::path broken = recording(in() / "in-0207946000.wav", wav(0));
+  errors += delivered.err + manager({"deliver", "acme", id}).err + manager({"list"}).err +
+            bare({"ingest", broken.string(), "--own"}).err + recovery_does({"show", id}).err;
+  const std::string stored = all_bytes(vault());
+  std::string plain = password;
+  plain.erase(std::remove(plain.begin(), plain.end(), '-'), plain.end());
+  for (const std::string& secret :
+       {password, plain, std::string(kPassphrase), std::string(kCustomerName), std::string("0115496555"),
+        std::string("0207946000"), sound, std::string("AGE-SECRET-KEY")}) {
+    EXPECT_EQ(errors.find(secret), std::string::npos) << errors;
+    EXPECT_EQ(stored.find(secret), std::string::npos) << secret;
+  }
+}
+
+// ---- the passphrase on a terminal ----
+
+class Terminal {
+ public:
+  explicit Terminal(const std::vector<std::string>& arguments) {
+    child_ = ::forkpty(&fd_, nullptr, nullptr, nullptr);
+    if (child_ == 0) {
+      std::vector<char*> words;
+      for (const auto& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
+      words.push_back(nullptr);
+      ::execv(words[0], words.data());
+      ::_exit(127);
+    }
+  }
+  ~Terminal() { ::close(fd_); }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  void type(const std::string& text) {
+    ASSERT_EQ(::write(fd_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  // Reads on until the screen shows `text` (anew) or the program ends.
+  bool shows(const std::string& text) {
+    const auto from = screen_.size();
+    for (char byte = 0; screen_.find(text, from) == std::string::npos;) {
+      if (::read(fd_, &byte, 1) != 1) return false;
+      screen_ += byte;
+    }
+    return true;
+  }
+  bool echoes() const {
+    termios settings{};
+    return ::tcgetattr(fd_, &settings) == 0 && (settings.c_lflag & ECHO) != 0;
+  }
+  int end() {  // exit code; 128 + signal
+    shows("never shown by the program");
+    int status = 0;
+    ::waitpid(child_, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  const std::string& screen() const { return screen_; }
+
+ private:
+  int fd_ = -1;
+  pid_t child_ = -1;
+  std::string screen_;
+};
+
+TEST_F(Cli, ATerminalIsAskedAndShowsNothingOfThePassphrase) {
+  Terminal terminal(
+      {CALLVAULT_BINARY, "customer", "show", "acme", "--vault", vault().string(), "--identity", identity()});
+  ASSERT_TRUE(terminal.shows("Passphrase of the identity file: "));
+  EXPECT_FALSE(terminal.echoes());
+  terminal.type(std::string(kPassphrase) + "\n");
+  EXPECT_EQ(terminal.end(), 0);
+  EXPECT_NE(terminal.screen().find(kCustomerName), std::string::npos) << terminal.screen();
+  EXPECT_EQ(terminal.screen().find(kPassphrase), std::string::npos);
+}
+
+TEST_F(Cli, AnInterruptAtTheQuestionTurnsTheEchoOnAgain) {
+  Terminal terminal(
+      {CALLVAULT_BINARY, "customer", "show", "acme", "--vault", vault().string(), "--identity", identity()});
+  ASSERT_TRUE(terminal.shows("Passphrase of the identity file: "));
+  ASSERT_FALSE(terminal.echoes());
+  terminal.type("half\x03");
+  ASSERT_TRUE(terminal.shows("\n"));
+  EXPECT_EQ(terminal.end(), 128 + SIGINT);
+  EXPECT_TRUE(terminal.echoes());
+  EXPECT_EQ(terminal.screen().find("half"), std::string::npos);
+}
+
+TEST_F(Cli, InitAsksTwiceAndAgainWhenTheTwoDiffer) {
+  const std::string f = folder_.path().string();
+  Terminal terminal({CALLVAULT_BINARY, "init", f + "/new", "--operator", "X", "--identity-out", f + "/it.age",
+                     "--recovery-out", f + "/recovery.txt"});
+  for (const char* second : {"another one", kPassphrase}) {
+    ASSERT_TRUE(terminal.shows("identity: "));
+    terminal.type(std::string(kPassphrase) + "\n");
+    ASSERT_TRUE(terminal.shows("Once more: "));
+    terminal.type(std::string(second) + "\n");
+  }
+  EXPECT_EQ(terminal.end(), 0) << terminal.screen();
+  EXPECT_TRUE(fs::exists(f + "/it.age"));
+  EXPECT_NE(terminal.screen().find("data protection officer"), std::string::npos);
+}
+
+}  // namespace

@@ -1,0 +1,1052 @@
+#include "vault/coverage.h"
+
+#include <algorithm>
+#include <random>
+
+#include "tests/testkit/expect.h"
+
+namespace {
+
+using base::Fault;
+using vault::Coverage;
+using vault::Ranges;
+
+constexpr std::int64_t kSettle = 30000;
+constexpr std::int64_t kNow = 1000;
+
+Ranges ranges(std::string_view text) { return testkit::must(Ranges::parse(text)); }
+
+// A recording of 100 bytes, so that offsets read as per cent.
+Coverage hundred() { return {100, kSettle}; }
+
+void get(Coverage& c, Coverage::Handle handle, std::uint64_t begin, std::uint64_t end) {
+  c.opened(handle);
+  c.booked(handle, begin, end - begin);
+}
+
+// --- Ranges
+
+TEST(Ranges, JoinsWhatOverlapsOrTouches) {
+  Ranges r;
+  r.add(10, 20);
+  r.add(30, 40);
+  r.add(20, 25);
+  EXPECT_EQ(r.text(), "10-25,30-40");
+  r.add(24, 31);
+  EXPECT_EQ(r.text(), "10-40");
+  r.add(0, 100);
+  EXPECT_EQ(r.text(), "0-100");
+  r.add(50, 60);
+  EXPECT_EQ(r.text(), "0-100");
+  EXPECT_EQ(r.bytes(), 100U);
+}
+
+TEST(Ranges, AnEmptyRangeAddsNothing) {
+  Ranges r;
+  r.add(5, 5);
+  EXPECT_TRUE(r.empty());
+  EXPECT_EQ(r.text(), "");
+}
+
+TEST(Ranges, CoversOnlyWithoutAHole) {
+  const Ranges r = ranges("0-10,11-20");
+  EXPECT_TRUE(r.covers(0, 10));
+  EXPECT_TRUE(r.covers(12, 20));
+  EXPECT_FALSE(r.covers(0, 20));
+  EXPECT_FALSE(r.covers(10, 11));
+  EXPECT_FALSE(r.covers(19, 21));
+  EXPECT_TRUE(r.covers(10, 10));
+}
+
+TEST(Ranges, FindsTheRunThatContainsOrEndsAt) {
+  const Ranges r = ranges("5-10,20-30");
+  EXPECT_EQ(r.run_begin(4), 4U);
+  EXPECT_EQ(r.run_begin(5), 5U);
+  EXPECT_EQ(r.run_begin(10), 5U);
+  EXPECT_EQ(r.run_begin(11), 11U);
+  EXPECT_EQ(r.run_begin(25), 20U);
+  EXPECT_EQ(r.run_begin(31), 31U);
+}
+
+TEST(Ranges, WithinKeepsThePartInside) {
+  const Ranges r = ranges("0-10,20-30,40-50");
+  EXPECT_EQ(r.within(5, 45).text(), "5-10,20-30,40-45");
+  EXPECT_EQ(r.within(10, 20).text(), "");
+}
+
+TEST(Ranges, TextIsReadBack) {
+  for (const std::string_view text : {"", "0-1", "0-65536,131072-200000", "5-18446744073709551615"})
+    EXPECT_EQ(ranges(text).text(), text);
+}
+
+TEST(Ranges, DamagedTextIsRefused) {
+  for (const std::string_view text :
+       {"0",       "-",        "0-",   "-5",   "5-5",  "6-5",  "0-5,", ",0-5",  "0-5,5-6",
+        "0-5,4-6", "6-7,0-5",  "0-5 ", " 0-5", "+0-5", "00-5", "0-05", "0x0-5", "0-18446744073709551616",
+        "0-5;6-7", "0-5,,6-7", "0--5"})
+    EXPECT_FAULT(Fault::damaged, Ranges::parse(text)) << text;
+}
+
+// --- Rule A: one handle, closed
+
+TEST(Coverage, RuleAOneClosedHandleIsEnough) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  EXPECT_TRUE(c.closed(1, kNow));
+}
+
+TEST(Coverage, RuleAInAnyOrderAndWithOverlaps) {
+  auto c = hundred();
+  c.opened(1);
+  for (const std::uint64_t at : {90U, 0U, 60U, 30U, 45U}) c.booked(1, at, 35);
+  EXPECT_TRUE(c.closed(1, kNow));
+}
+
+TEST(Coverage, WhatIsReadBeyondTheEndIsClipped) {
+  auto c = hundred();
+  get(c, 1, 0, 1000000);
+  c.booked(1, 100, 50);
+  c.booked(1, ~0ULL, 50);
+  EXPECT_EQ(c.bytes_sent(), 100U);
+  EXPECT_TRUE(c.closed(1, kNow));
+}
+
+TEST(Coverage, AHandleThatIsCutBeforeCloseProvesNothing) {
+  for (const std::uint64_t end : {0U, 1U, 50U, 99U, 100U}) {
+    auto c = hundred();
+    get(c, 1, 0, end);
+    c.broken(1, kNow);
+    EXPECT_EQ(c.due(), std::nullopt) << end;
+    EXPECT_FALSE(c.closed(1, kNow)) << end;
+  }
+}
+
+TEST(Coverage, AHandleThatIsClosedEarlyProvesNoMore) {
+  for (const std::uint64_t end : {0U, 1U, 50U, 99U}) {
+    auto c = hundred();
+    get(c, 1, 0, end);
+    EXPECT_FALSE(c.closed(1, kNow)) << end;
+    EXPECT_EQ(c.due(), std::nullopt) << end;
+  }
+}
+
+TEST(Coverage, AHoleOfOneByteIsAHole) {
+  auto c = hundred();
+  get(c, 1, 0, 49);
+  c.booked(1, 50, 50);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AReadAfterCloseCountsForNothing) {
+  auto c = hundred();
+  get(c, 1, 0, 99);
+  EXPECT_FALSE(c.closed(1, kNow));
+  c.booked(1, 99, 1);
+  EXPECT_EQ(c.bytes_sent(), 99U);
+  c.opened(2);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, UnknownHandlesChangeNothing) {
+  auto c = hundred();
+  c.booked(7, 0, 100);
+  EXPECT_FALSE(c.closed(7, kNow));
+  c.broken(7, kNow);
+  EXPECT_EQ(c.text(), hundred().text());
+}
+
+// --- Empty recordings
+
+TEST(Coverage, AnEmptyRecordingNeedsOnlyOpenAndClose) {
+  Coverage c(0, kSettle);
+  c.opened(1);
+  EXPECT_TRUE(c.closed(1, kNow));
+}
+
+TEST(Coverage, AnEmptyRecordingIsNotDeliveredByABrokenConnection) {
+  Coverage c(0, kSettle);
+  c.opened(1);
+  c.booked(1, 0, 0);
+  c.broken(1, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AnEmptyRecordingOnTwoHandlesFollowsRuleC) {
+  Coverage c(0, kSettle);
+  c.opened(1);
+  c.opened(2);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  c.broken(2, kNow);
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+// --- Rule C: several handles
+
+TEST(Coverage, RuleCWaitsForTheLastHandle) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  get(c, 2, 50, 100);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  EXPECT_FALSE(c.closed(1, kNow + 5));
+  EXPECT_EQ(c.due(), kNow + 5 + kSettle);
+}
+
+TEST(Coverage, RuleCHoldsOneAfterTheOtherToo) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  EXPECT_FALSE(c.closed(1, kNow));
+  get(c, 2, 50, 100);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, TheFirstChunkAfterTheLastOneIsANewCopy) {
+  auto c = hundred();
+  get(c, 1, 50, 100);
+  EXPECT_FALSE(c.closed(1, kNow));
+  get(c, 2, 0, 50);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, ANewOpenTakesTheDueTimeBack) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.closed(1, kNow);
+  get(c, 2, 50, 100);
+  c.closed(2, kNow);
+  c.opened(3);
+  EXPECT_EQ(c.due(), std::nullopt);
+  EXPECT_FALSE(c.closed(3, kNow + 9));
+  EXPECT_EQ(c.due(), kNow + 9 + kSettle);
+}
+
+TEST(Coverage, AFullHandleIsNotAtOnceWhileAnotherIsOpen) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  get(c, 2, 50, 100);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, ChunksThatReadBeyondTheirEndAreDeliveredWhenAllEnded) {
+  auto c = hundred();
+  get(c, 1, 0, 100);  // one chunk may run over the whole file
+  get(c, 2, 25, 60);
+  get(c, 3, 50, 80);
+  get(c, 4, 75, 100);
+  for (const Coverage::Handle h : {4U, 2U, 1U}) EXPECT_FALSE(c.closed(h, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, WhatAChunkReadBeyondTheNextChunksStartDoesNotCount) {
+  auto c = hundred();
+  get(c, 1, 0, 60);   // over-read: thrown away from 50 on
+  get(c, 2, 50, 55);  // ended early
+  c.booked(2, 58, 42);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, ABrokenChunkIsMissing) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  get(c, 2, 50, 100);
+  c.closed(1, kNow);
+  c.broken(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, TheLastHandleMustReachTheEnd) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  get(c, 2, 50, 99);
+  c.closed(1, kNow);
+  c.closed(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+// --- Resume
+
+TEST(Coverage, AResumeFromWithinATentativeRunConfirmsIt) {
+  for (const std::uint64_t at : {1U, 49U, 50U}) {
+    auto c = hundred();
+    get(c, 1, 0, 50);
+    c.broken(1, kNow);
+    get(c, 2, at, 100);
+    EXPECT_FALSE(c.closed(2, kNow)) << at;  // rule C: it takes its time
+    EXPECT_EQ(c.due(), kNow + kSettle) << at;
+  }
+}
+
+TEST(Coverage, AResumeFromBeyondTheRunNeverCountsWhatIsBefore) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  get(c, 2, 51, 100);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  get(c, 3, 50, 51);  // also not when the gap is filled later: only the run before 50 is known then
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, AResumeWithoutAnyEarlierTransferNeverCountsWhatIsBefore) {
+  auto c = hundred();
+  get(c, 1, 1, 100);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, OnlyTheFirstReadTellsWhereACopyEnds) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  get(c, 2, 60, 100);
+  c.booked(2, 50, 10);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AResumeOfACompleteCopyReadsOnlyTheEnd) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  c.broken(1, kNow);
+  c.opened(2);
+  c.booked(2, 100, 0);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, AResumeCountsOnlyWhenItsHandleIsClosed) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  get(c, 2, 50, 100);
+  c.broken(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AResumeOfAResume) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  get(c, 2, 40, 80);
+  c.broken(2, kNow);
+  get(c, 3, 75, 100);
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, ABeginFromZeroGivesUpWhatWasThere) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  get(c, 2, 0, 10);  // the client begins anew, in chunks, and its first chunk breaks
+  get(c, 3, 40, 100);
+  c.broken(2, kNow);
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), std::nullopt) << "bytes 10 to 40 were given up";
+}
+
+TEST(Coverage, ABeginFromZeroGivesUpInAnyOrderOfTheFirstReads) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  c.opened(2);
+  get(c, 3, 40, 100);
+  c.booked(2, 0, 10);
+  c.broken(2, kNow);
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AResumeDoesNotConfirmTheRunOfAnotherChunk) {
+  auto c = hundred();
+  get(c, 1, 0, 52);  // its client has 48 of them
+  get(c, 2, 50, 80);
+  c.broken(1, kNow);
+  c.broken(2, kNow);
+  get(c, 3, 80, 100);  // chunk 2 goes on, chunk 1 does not
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  get(c, 4, 50, 60);  // chunk 2 is asked for once more, from its start
+  EXPECT_FALSE(c.closed(4, kNow));
+  EXPECT_EQ(c.due(), std::nullopt) << "byte 48 never arrived";
+}
+
+// --- Chunks read over: a closed handle counts up to the start of any other handle, whatever became of that one
+
+TEST(Coverage, AnOverReadDoesNotFillTheChunkThatBrokeBefore) {
+  auto c = hundred();
+  get(c, 1, 0, 100);  // its client kept [0,50)
+  get(c, 2, 50, 60);
+  c.broken(2, kNow);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AnOverReadDoesNotFillTheChunkThatBreaksLater) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  get(c, 2, 50, 60);
+  EXPECT_FALSE(c.closed(1, kNow));
+  c.broken(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AnOverReadDoesNotFillTheChunkThatEndedBeforeItsFirstRead) {
+  for (const bool in_order : {false, true}) {
+    auto c = hundred();
+    get(c, 1, 0, 100);
+    c.opened(2);
+    EXPECT_FALSE(c.closed(1, kNow));
+    in_order ? void(c.closed(2, kNow)) : c.broken(2, kNow);
+    EXPECT_EQ(c.due(), std::nullopt) << in_order;
+  }
+}
+
+TEST(Coverage, AnOverReadDoesNotFillAChunkOpenedLaterThatBreaksBeforeItsFirstRead) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  get(c, 2, 50, 100);  // its client kept [50,75)
+  c.closed(1, kNow);
+  c.closed(2, kNow);
+  c.opened(3);  // the chunk from 75
+  c.broken(3, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AnOverReadDoesNotFillTheChunkWhoseCutIsOlderThanARestart) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  get(c, 2, 50, 60);
+  EXPECT_FALSE(c.closed(1, kNow));
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  again.settle(kNow);
+  EXPECT_EQ(again.due(), std::nullopt);
+}
+
+TEST(Coverage, AnOverReadDoesNotFillAChunkThatBrokeBeforeTheFirstChunkBegan) {
+  auto c = hundred();
+  for (const Coverage::Handle h : {1U, 2U, 3U}) c.opened(h);
+  c.booked(2, 50, 5);
+  c.broken(2, kNow);
+  c.booked(1, 0, 100);
+  c.booked(3, 75, 25);
+  c.closed(1, kNow);
+  c.closed(3, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AChunkThatBrokeAndIsFetchedAgainFromItsStartCompletes) {
+  auto c = hundred();
+  get(c, 1, 0, 60);
+  get(c, 2, 50, 70);
+  c.broken(2, kNow);
+  get(c, 3, 50, 100);
+  c.closed(1, kNow);
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, FourStreamsWithOverReadsAreDelivered) {
+  constexpr std::uint64_t kMegabyte = 1 << 20;
+  Coverage c(200 * kMegabyte, kSettle);
+  for (const Coverage::Handle h : {2U, 1U, 0U, 3U}) get(c, h, h * 50 * kMegabyte, (h * 50 + 52) * kMegabyte);
+  for (const Coverage::Handle h : {3U, 0U, 2U}) EXPECT_FALSE(c.closed(h, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+// --- Credit that is taken back
+
+TEST(Coverage, AnotherChunkIsNoResumeOnceTheFirstOneBeginsAgain) {
+  auto c = hundred();
+  get(c, 1, 0, 55);  // its client has 40
+  c.broken(1, kNow);
+  get(c, 2, 50, 100);
+  c.closed(2, kNow);
+  get(c, 3, 0, 10);
+  c.broken(3, kNow);
+  EXPECT_EQ(c.due(), std::nullopt) << "[40,50) never arrived";
+}
+
+TEST(Coverage, AnotherChunkIsNoResumeWhenItIsOpenBesideTheFirst) {
+  auto c = hundred();
+  get(c, 1, 0, 55);
+  c.opened(2);
+  c.broken(1, kNow);
+  c.booked(2, 50, 50);
+  c.closed(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AHandleBesideAnotherIsNoResume) {
+  auto c = hundred();
+  get(c, 1, 0, 55);  // its client has 40
+  c.broken(1, kNow);
+  c.opened(2);
+  c.opened(3);
+  c.booked(2, 50, 50);
+  c.booked(3, 75, 25);
+  c.closed(2, kNow);
+  c.closed(3, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, ATailOfADeletedCopyDoesNotCompleteTheNextCopy) {
+  auto c = hundred();
+  get(c, 1, 0, 40);
+  get(c, 2, 50, 100);
+  c.closed(2, kNow);
+  c.broken(1, kNow);
+  get(c, 3, 0, 55);  // a plain get, interrupted
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, ATailThatIsStillOpenDoesNotCompleteTheNextCopy) {
+  auto c = hundred();
+  get(c, 1, 0, 40);
+  get(c, 2, 50, 100);
+  c.broken(1, kNow);
+  get(c, 3, 0, 55);
+  c.closed(3, kNow);
+  c.closed(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, NoResumeFromARunThatReachesBeyondTheStartOfAChunk) {
+  auto c = hundred();
+  get(c, 1, 0, 10);
+  get(c, 2, 50, 52);
+  c.broken(1, kNow);
+  c.broken(2, kNow);
+  get(c, 3, 10, 60);  // the first chunk alone, read over
+  c.broken(3, kNow);
+  get(c, 4, 55, 100);
+  c.closed(4, kNow);
+  get(c, 5, 1, 10);
+  c.closed(5, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+  EXPECT_EQ(c.text().find("10-55"), std::string::npos) << c.text();
+}
+
+TEST(Coverage, SeveralCutsInARowEachResumed) {
+  auto c = hundred();
+  get(c, 1, 0, 10);
+  c.broken(1, kNow);
+  for (Coverage::Handle h = 2; h < 85; ++h) {  // more than are kept
+    get(c, h, h + 5, h + 10);
+    c.broken(h, kNow);
+  }
+  get(c, 99, 90, 100);
+  EXPECT_FALSE(c.closed(99, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, AResumeThatBreaksBeforeItsFirstReadChangesNothing) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  c.opened(2);
+  c.broken(2, kNow);
+  get(c, 3, 45, 100);
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, APlainGetFromZeroAfterAnyNumberOfBrokenOnesIsEnough) {
+  for (Coverage::Handle broken = 0; broken < 3 * Coverage::kMostParts; broken += 7) {
+    auto c = hundred();
+    for (Coverage::Handle h = 0; h < broken; ++h) {
+      get(c, h, h % 3 * 20, 90);
+      c.broken(h, kNow);
+    }
+    get(c, broken, 0, 100);
+    EXPECT_TRUE(c.closed(broken, kNow)) << broken;
+  }
+}
+
+TEST(Coverage, APlainGetBesideADeadConnectionIsDeliveredWhenThatOneEnds) {
+  auto c = hundred();
+  get(c, 1, 0, 50);  // dead, and nobody knows yet
+  get(c, 2, 0, 100);
+  EXPECT_FALSE(c.closed(2, kNow));
+  c.broken(1, kNow);
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+// --- Bounds
+
+TEST(Coverage, AHandleInTooManyPiecesProvesNoMore) {
+  const std::uint64_t size = 4 * Coverage::kMostPieces;
+  Coverage c(size, kSettle);
+  c.opened(1);
+  for (std::uint64_t at = 0; at < size; at += 2) c.booked(1, at, 1);
+  for (std::uint64_t at = 1; at < size; at += 2) c.booked(1, at, 1);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  get(c, 2, 0, size);
+  EXPECT_TRUE(c.closed(2, kNow));
+}
+
+TEST(Coverage, TooManyHandlesEndInDoubtButRuleAStillHolds) {
+  for (const bool in_order : {false, true}) {
+    auto c = hundred();
+    c.opened(0);
+    c.booked(0, 99, 1);
+    for (Coverage::Handle h = 1; h < 2 * Coverage::kMostParts; ++h) {
+      get(c, h, 1 + h % 90, 99);
+      in_order ? void(c.closed(h, kNow)) : c.broken(h, kNow);
+    }
+    c.closed(0, kNow);
+    EXPECT_TRUE(c.text().ends_with("\ndoubt\n") || !in_order) << c.text();
+    get(c, 1, 50, 100);
+    c.closed(1, kNow);
+    get(c, 2, 0, 50);
+    c.broken(2, kNow);
+    get(c, 3, 0, 100);
+    EXPECT_TRUE(c.closed(3, kNow));
+  }
+}
+
+TEST(Coverage, InDoubtNothingCountsUntilANewCopyBegins) {
+  auto c = testkit::must(Coverage::parse("sent 0\ndoubt\n", 100, kSettle));
+  get(c, 1, 50, 100);
+  c.closed(1, kNow);
+  EXPECT_EQ(c.text(), "sent 50\ndoubt\n");
+  get(c, 2, 0, 50);
+  c.closed(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+  get(c, 3, 50, 100);
+  c.closed(3, kNow);
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+TEST(Coverage, TheTextOfAHostileClientIsBounded) {
+  const std::uint64_t size = ~0ULL;
+  const std::uint64_t far = size - 100000000;  // offsets of 20 digits
+  for (const bool in_order : {false, true})
+    for (const bool alone : {false, true}) {
+      Coverage c(size, kSettle);
+      std::size_t longest = 0;
+      if (!alone) get(c, 0, 1, 2);
+      for (Coverage::Handle h = 1; h < 200; ++h) {
+        c.opened(h);
+        for (std::uint64_t piece = 0; piece < 100; ++piece) c.booked(h, far + h * 10000 + piece * 2, 1);
+        longest = std::max(longest, c.text().size());
+        in_order ? void(c.closed(h, kNow)) : c.broken(h, kNow);
+        longest = std::max(longest, c.text().size());
+      }
+      EXPECT_LT(longest, 32U * 1024) << in_order << alone;
+    }
+}
+
+// --- Text
+
+TEST(Coverage, TextIsReadBack) {
+  auto c = hundred();
+  get(c, 1, 0, 30);
+  c.broken(1, kNow);
+  get(c, 2, 20, 40);
+  c.closed(2, kNow);
+  get(c, 3, 35, 60);
+  EXPECT_EQ(c.text(), "sent 75\nfinished 0-20\nfinished 20-40\ntentative 35-60\n");
+  const auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  EXPECT_EQ(again.text(), c.text());
+  EXPECT_EQ(again.bytes_sent(), 75U);
+  EXPECT_EQ(again.open_handles(), 0U);
+}
+
+TEST(Coverage, TextWithCutsAndDoubtIsReadBack) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  get(c, 2, 50, 60);
+  get(c, 3, 70, 80);
+  c.closed(1, kNow);
+  EXPECT_EQ(c.text(), "sent 120\nfinished 0-100\ncut 50\ncut 70\n");
+  EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kSettle)).text(), c.text());
+  c.opened(4);  // its start will never be known
+  EXPECT_EQ(c.text(), "sent 120\ndoubt\n");
+  EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kSettle)).text(), c.text());
+}
+
+TEST(Coverage, OpenHandlesComeBackAsBrokenOnes) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  again.settle(kNow);
+  EXPECT_EQ(again.due(), std::nullopt);
+  EXPECT_FALSE(again.closed(1, kNow));
+}
+
+TEST(Coverage, AResumeSurvivesARestart) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  get(c, 2, 45, 60);
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  get(again, 3, 60, 100);
+  EXPECT_FALSE(again.closed(3, kNow));
+  EXPECT_EQ(again.due(), kNow + kSettle);
+}
+
+TEST(Coverage, TheWaitOfRuleCBeginsAnewAfterARestart) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.closed(1, kNow);
+  get(c, 2, 50, 100);
+  c.closed(2, kNow);
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  EXPECT_EQ(again.due(), std::nullopt);
+  again.settle(7);
+  EXPECT_EQ(again.due(), 7 + kSettle);
+}
+
+TEST(Coverage, TextOfAnEmptyRecordingIsReadBack) {
+  Coverage c(0, kSettle);
+  c.opened(1);
+  c.opened(2);
+  c.closed(1, kNow);
+  auto again = testkit::must(Coverage::parse(c.text(), 0, kSettle));
+  again.settle(kNow);
+  EXPECT_EQ(again.due(), kNow + kSettle);
+}
+
+TEST(Coverage, DamagedTextIsRefused) {
+  for (const std::string_view text : {"",
+                                      "sent",
+                                      "sent 1",
+                                      "sent x\n",
+                                      "sent 01\n",
+                                      "finished 0-1\n",
+                                      "sent 1\nfinished 0-101\n",
+                                      "sent 1\nfinished \n",
+                                      "sent 1\ntentative \n",
+                                      "sent 1\nfinished 0-1",
+                                      "sent 1\ntentative 0-1\nfinished 0-1\n",
+                                      "sent 1\nother 0-1\n",
+                                      "sent 1\ncut 100\n",
+                                      "sent 1\ncut \n",
+                                      "sent 1\ncut 5\ncut 5\n",
+                                      "sent 1\ncut 5\ncut 4\n",
+                                      "sent 1\ncut 5\ntentative 0-1\n",
+                                      "sent 1\ncut 5\nfinished 0-1\n",
+                                      "sent 1\ndoubt\ncut 5\n",
+                                      "sent 1\nfinished 0-1\ndoubt\n",
+                                      "sent 1\ndoubt",
+                                      "sent 1\ndoubt \n",
+                                      "sent 1\n\n",
+                                      "sent 1\nfinished 5-1\n",
+                                      "sent 1\nfinished 0-1\r\n",
+                                      "sent 1\nsent 1\n"})
+    EXPECT_FAULT(Fault::damaged, Coverage::parse(text, 100, kSettle)) << text;
+}
+
+// --- Random operations against a model
+//
+// Invariant: what is called delivered (at once, or due) has every byte in the union of what closed handles were sent
+// and of what broken handles were sent right before the point at which a later handle, now closed, went on.
+
+constexpr std::size_t kBytes = 24;
+using Bitmap = std::vector<bool>;
+
+struct Model {
+  struct Handle {
+    bool started = false, alone = true;
+    Bitmap got = Bitmap(kBytes), resumed = Bitmap(kBytes);
+  };
+  std::map<Coverage::Handle, Handle> open;
+  std::vector<Bitmap> closed;
+  Bitmap broken = Bitmap(kBytes);
+
+  void booked(Coverage::Handle h, std::size_t at, std::size_t length) {
+    Handle& handle = open.at(h);
+    if (!handle.started)
+      for (std::size_t i = at; i > 0 && broken[i - 1]; --i) handle.resumed[i - 1] = true;
+    handle.started = true;
+    for (std::size_t i = at; i < std::min(at + length, kBytes); ++i) handle.got[i] = true;
+  }
+  void end(Coverage::Handle h, bool in_order) {
+    const Handle handle = open.at(h);
+    open.erase(h);
+    for (const auto& bits : {handle.got, handle.resumed}) {
+      if (in_order) closed.push_back(bits);
+      for (std::size_t i = 0; i < kBytes; ++i)
+        if (!in_order && bits[i]) broken[i] = true;
+    }
+  }
+  bool proved() const {
+    for (std::size_t i = 0; i < kBytes; ++i)
+      if (std::ranges::none_of(closed, [&](const Bitmap& bits) { return bits[i]; })) return false;
+    return true;
+  }
+};
+
+bool all(const Bitmap& bits) { return std::ranges::find(bits, false) == bits.end(); }
+
+TEST(Coverage, RandomOperationsNeverProveMoreThanTheModel) {
+  std::mt19937 random(20261122);
+  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
+  int delivered = 0, due = 0;
+  for (int round = 0; round < 5000; ++round) {
+    Coverage c(kBytes, kSettle);
+    Model model;
+    Coverage::Handle next = 1;
+    bool finished = false;
+    for (int step = 0; step < 40 && !finished; ++step) {
+      const auto what = below(10);
+      if (what < 2 || model.open.empty()) {
+        c.opened(next);
+        model.open[next++];
+        for (auto& [handle, other] : model.open) other.alone = other.alone && model.open.size() == 1;
+        EXPECT_EQ(c.due(), std::nullopt);
+        continue;
+      }
+      const auto h = std::next(model.open.begin(), static_cast<std::ptrdiff_t>(below(model.open.size())))->first;
+      if (what < 7) {
+        const auto at = below(3) == 0 ? 0 : below(kBytes + 1), length = below(kBytes + 1);
+        c.booked(h, at, length);
+        model.booked(h, at, length);
+      } else if (what < 9) {
+        const bool rule_a = model.open.at(h).alone && all(model.open.at(h).got);
+        model.end(h, true);
+        finished = c.closed(h, kNow);
+        EXPECT_EQ(finished, rule_a);
+      } else if (below(3) == 0) {  // the keeper starts again
+        c = testkit::must(Coverage::parse(c.text(), kBytes, kSettle));
+        c.settle(kNow);
+        while (!model.open.empty()) model.end(model.open.begin()->first, false);
+      } else {
+        c.broken(h, kNow);
+        model.end(h, false);
+      }
+      if (finished || c.due()) {
+        ASSERT_TRUE(model.proved()) << "round " << round << " step " << step << "\n" << c.text();
+        ASSERT_TRUE(model.open.empty());
+        ++(finished ? delivered : due);
+      }
+    }
+  }
+  EXPECT_GT(delivered, 100) << "the test must reach deliveries";
+  EXPECT_GT(due, 100);
+}
+
+// Rule C byte by byte: a part counts byte i unless another part begins after its own begin and at or before i.
+TEST(Coverage, RuleCIsExactlyTheCutUnion) {
+  std::mt19937 random(7);
+  int complete = 0;
+  for (int round = 0; round < 5000; ++round) {
+    Coverage c(kBytes, kSettle);
+    std::vector<std::pair<std::size_t, std::size_t>> parts;
+    for (std::size_t h = 0, count = 1 + random() % 4; h < count; ++h) {
+      const std::size_t begin = h == 0 && random() % 3 > 0 ? 0 : 1 + random() % (kBytes - 1);  // one first chunk
+      const std::size_t end = random() % 2 == 0 ? kBytes : begin + 1 + random() % (kBytes - begin);
+      parts.emplace_back(begin, end);
+      get(c, h, begin, end);
+    }
+    bool at_once = false;
+    for (std::size_t h = 0; h < parts.size(); ++h) at_once = c.closed(h, kNow);
+    bool expected = true;
+    for (std::size_t i = 0; i < kBytes; ++i)
+      expected = expected && std::ranges::any_of(parts, [&](const auto& p) {
+                   return p.first <= i && i < p.second &&
+                          std::ranges::none_of(parts, [&](const auto& q) { return p.first < q.first && q.first <= i; });
+                 });
+    EXPECT_EQ(at_once, parts.size() == 1 && expected);
+    if (at_once) continue;
+    EXPECT_EQ(c.due().has_value(), expected) << c.text();
+    complete += expected ? 1 : 0;
+  }
+  EXPECT_GT(complete, 500);
+}
+
+// --- Simulated clients, with files of their own
+//
+// One customer runs one tool after the other. Each writes to one local file: a plain get truncates it, a resume appends
+// at its size, a download in chunks writes each chunk only, whatever else it was sent. What was sent arrives later or,
+// when the connection breaks, never; the vault learns of a broken connection at once or much later.
+
+class Customer {
+ public:
+  explicit Customer(unsigned seed) : random_(seed) {}
+
+  void step() {
+    if (!hung_.empty() && one_in(8)) {
+      coverage_.broken(hung_.back(), kNow);
+      hung_.pop_back();
+    } else if (one_in(60)) {
+      restart_keeper();
+    } else if (streams_.empty()) {
+      next_tool();
+    } else {
+      advance(below(streams_.size()));
+    }
+  }
+
+  bool delivered() const { return delivered_; }
+  bool due() const { return coverage_.due().has_value(); }
+  bool has_it() const { return had_it_; }  // a copy was whole, now or at some time
+  std::string story() const { return story_ + coverage_.text(); }
+
+ private:
+  struct Stream {  // one chunk, or all of a plain get
+    std::size_t begin, end;
+    std::size_t position;                   // this much is in the local file
+    std::size_t sent = 0;                   // of the open handle
+    std::optional<std::size_t> first = {};  // where that handle began to read; nullopt: not yet
+    Coverage::Handle handle = 0;
+    std::size_t reads_to = 0;  // the end and what it reads over
+  };
+
+  std::size_t below(std::size_t n) { return random_() % n; }
+  bool one_in(std::size_t n) { return below(n) == 0; }
+
+  void open(Stream& stream) {
+    stream.handle = next_++;
+    stream.first.reset();
+    stream.sent = 0;
+    stream.reads_to = one_in(2) ? stream.end : stream.end + below(kBytes - stream.end + 1);
+    // A first chunk that reads over the whole file while no other is fetched cannot be told from a plain get.
+    if (streams_.size() == 1 && !chunks_.empty() && stream.begin == 0)
+      stream.reads_to = std::min(stream.reads_to, kBytes - 1);
+    coverage_.opened(stream.handle);
+    say("open", stream);
+  }
+
+  void next_tool() {
+    const auto prefix = static_cast<std::size_t>(std::ranges::find(local_, false) - local_.begin());
+    const bool file_of_chunks = !chunks_.empty();
+    switch (below(5)) {
+      case 0:  // get
+        local_.assign(kBytes, false);
+        chunks_.clear();
+        streams_.push_back({0, kBytes, 0});
+        break;
+      case 1:  // reget
+        if (file_of_chunks || prefix == 0) return;
+        streams_.push_back({prefix, kBytes, prefix});
+        break;
+      case 2: {  // pget
+        local_.assign(kBytes, false);
+        chunks_.clear();
+        const std::size_t count = 2 + below(3);
+        for (std::size_t i = 0; i < count; ++i)
+          chunks_.push_back({i * kBytes / count, (i + 1) * kBytes / count, i * kBytes / count});
+        streams_ = chunks_;
+        if (one_in(2)) std::ranges::shuffle(streams_, random_);
+        break;
+      }
+      case 3:  // pget -c
+        for (const Stream& chunk : chunks_)
+          if (chunk.position < chunk.end) streams_.push_back(chunk);
+        break;
+      default: {  // a preview of the header, which keeps no file
+        if (!one_in(4)) return;
+        const auto handle = next_++;
+        coverage_.opened(handle);
+        coverage_.booked(handle, 0, 1 + below(kBytes - 1));
+        story_ += "preview\n";
+        delivered_ = coverage_.closed(handle, kNow);
+        return;
+      }
+    }
+    for (Stream& stream : streams_) open(stream);
+  }
+
+  void advance(std::size_t index) {
+    Stream& stream = streams_[index];
+    const bool all_sent = stream.first && *stream.first + stream.sent >= stream.reads_to;
+    if (one_in(12)) return lose(index);
+    if (one_in(40) || all_sent) return close(index);
+    if (!stream.first) stream.first = stream.position;
+    const auto at = *stream.first + stream.sent;
+    const auto length = std::min(1 + below(kBytes / 2), stream.reads_to - at);
+    coverage_.booked(stream.handle, at, length);
+    stream.sent += length;
+    say("sent", stream);
+    if (one_in(2)) receive(stream, below(stream.sent + 1));
+  }
+
+  void receive(Stream& stream, std::size_t bytes) {  // of the `sent` ones
+    const auto to = std::min(*stream.first + bytes, stream.end);
+    for (; stream.position < to; ++stream.position) local_[stream.position] = true;
+    for (Stream& chunk : chunks_)
+      if (chunk.begin == stream.begin) chunk.position = stream.position;
+    had_it_ = had_it_ || all(local_);
+  }
+
+  void close(std::size_t index) {  // all that was sent has arrived
+    Stream& stream = streams_[index];
+    if (stream.first) receive(stream, stream.sent);
+    say("close", stream);
+    delivered_ = coverage_.closed(stream.handle, kNow);
+    streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+
+  void lose(std::size_t index) {
+    Stream& stream = streams_[index];
+    say("lose", stream);
+    if (one_in(4)) {
+      hung_.push_back(stream.handle);
+    } else {
+      coverage_.broken(stream.handle, kNow);
+    }
+    if (!chunks_.empty() && one_in(2)) return open(stream);  // tries again, from its position
+    streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+
+  void restart_keeper() {
+    coverage_ = testkit::must(Coverage::parse(coverage_.text(), kBytes, kSettle));
+    coverage_.settle(kNow);
+    hung_.clear();
+    streams_.clear();
+    story_ += "restart\n";
+  }
+
+  void say(std::string_view what, const Stream& s) {
+    story_ += std::string(what) + " h" + std::to_string(s.handle) + " chunk " + std::to_string(s.begin) + "-" +
+              std::to_string(s.end) + " first " + (s.first ? std::to_string(*s.first) : "-") + " sent " +
+              std::to_string(s.sent) + " has " + std::to_string(s.position) + "\n";
+  }
+
+  std::mt19937 random_;
+  Coverage coverage_{kBytes, kSettle};
+  Bitmap local_ = Bitmap(kBytes);
+  std::vector<Stream> chunks_;          // of a download in chunks, as its state file tells; empty: a plain file
+  std::vector<Stream> streams_;         // of the running tool
+  std::vector<Coverage::Handle> hung_;  // dead, and the vault does not know
+  Coverage::Handle next_ = 1;
+  bool delivered_ = false, had_it_ = false;
+  std::string story_;
+};
+
+TEST(Coverage, DeliveredMeansThatSomeCopyWasWhole) {
+  int delivered = 0, due = 0;
+  for (unsigned round = 0; round < 40000; ++round) {
+    Customer customer(round);
+    for (int step = 0; step < 80; ++step) {
+      customer.step();
+      if (!customer.delivered() && !customer.due()) continue;
+      ASSERT_TRUE(customer.has_it()) << "round " << round << "\n" << customer.story();
+      ++(customer.delivered() ? delivered : due);
+      break;
+    }
+  }
+  EXPECT_GT(delivered, 1000) << "the test must reach deliveries";
+  EXPECT_GT(due, 1000);
+}
+
+}  // namespace
