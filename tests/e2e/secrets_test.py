@@ -61,6 +61,8 @@ class Secrets(EndToEnd):
                 if not m or "[vvar]" in line or "[vsyscall]" in line:
                     continue
                 start, end = int(m[1], 16), int(m[2], 16)
+                if end - start > 1 << 32:
+                    continue  # the shadow of a sanitizer: terabytes that hold no bytes of the program
                 try:
                     mem.seek(start)
                     parts.append(mem.read(end - start))
