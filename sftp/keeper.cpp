@@ -176,7 +176,8 @@ void Keeper::answer(Session& session, const Ask& request) {
   if (const auto* m = std::get_if<ask::Book>(&request)) {
     const auto file = session.files.find(m->handle);
     if (file == session.files.end()) return end_session(session);
-    return claim.book(file->second.item, file->second.handle, m->offset, m->length);
+    if (claim.book(file->second.item, file->second.handle, m->offset, m->length)) store_coverage(claim);
+    return;
   }
   if (const auto* m = std::get_if<ask::Remove>(&request)) {
     const auto refused = claim.remove(m->item);
@@ -298,9 +299,13 @@ void Keeper::end_session(Session& session) {
   for (const auto& [number, file] : session.files) claim.broken(file.item, file.handle, base::monotonic_ms());
   session.claim = nullptr;
   --claim.connections;
-  if (auto r = claim.store_coverage(false); !r) base::log_error(r.error().at("store coverage").what);
+  store_coverage(claim);
   if (auto r = vault_.catalog().change([&] { return vault_.catalog().saw(claim.id(), vault_.clock().now()); }); !r)
     base::log_error(r.error().what);
+}
+
+void Keeper::store_coverage(KeeperClaim& claim) {
+  if (auto r = claim.store_coverage(); !r) base::log_error(r.error().at("store coverage").what);
 }
 
 void Keeper::cut(KeeperClaim& claim, Refusal why) {
@@ -315,7 +320,7 @@ void Keeper::commit() {
   pending_since_ms_ = 0;
   std::vector<vault::DeliveredItem> all;
   for (auto& [id, claim] : claims_) {
-    if (auto r = claim.store_coverage(false); !r) base::log_error(r.error().at("store coverage").what);
+    store_coverage(claim);
     auto some = claim.take_delivered();
     all.insert(all.end(), some.begin(), some.end());
   }
@@ -369,7 +374,7 @@ void Keeper::tick() {
       }
       if (seen->open_item_withdrawn) cut(claim, Refusal::withdrawn);
     }
-    if (auto r = claim.store_coverage(false); !r) base::log_error(r.error().at("store coverage").what);
+    store_coverage(claim);
     if (!claim.erases() && claim.connections == 0) {
       over.push_back(id);
       continue;

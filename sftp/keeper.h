@@ -50,6 +50,7 @@ class Keeper {
   void close_file(Session& session, const ask::Close& request);
   void failed_login(const std::string& address);
   void say(Session& session, const Say& message, const base::Fd* object = nullptr);
+  void store_coverage(KeeperClaim& claim);
   void cut(KeeperClaim& claim, Refusal why);
   void end_session(Session& session);
 

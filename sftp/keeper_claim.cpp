@@ -38,7 +38,7 @@ Result<KeeperClaim> KeeperClaim::load(vault::Vault& vault, const vault::AccessRo
     if (coverage->due()) claim.waiting_.insert(item.position);
     claim.items_.push_back({item.recording, std::move(item.entry), item.state == "delivered",
                             item.state == "withdrawn" || (item.state == "offered" && item.recording_state != "sealed"),
-                            std::move(*coverage), false, 0});
+                            std::move(*coverage)});
   }
   claim.active_ms = base::monotonic_ms();
   return claim;
@@ -103,9 +103,13 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
   return std::move(*opened);
 }
 
-void KeeperClaim::book(std::uint32_t item, vault::Coverage::Handle handle, std::uint64_t offset, std::uint64_t length) {
-  items_[item].coverage.booked(handle, offset, length);
-  items_[item].changed = true;
+bool KeeperClaim::book(std::uint32_t number, vault::Coverage::Handle handle, std::uint64_t offset,
+                       std::uint64_t length) {
+  Item& item = items_[number];
+  item.changed = true;
+  if (!item.coverage.booked(handle, offset, length)) return false;
+  item.new_copy = true;
+  return true;
 }
 
 void KeeperClaim::deliver(std::uint32_t number) {
@@ -173,11 +177,11 @@ void KeeperClaim::put_back(std::vector<vault::DeliveredItem> items) {
   delivered_.insert(delivered_.end(), items.begin(), items.end());
 }
 
-Result<void> KeeperClaim::store_coverage(bool also_open) {
+Result<void> KeeperClaim::store_coverage() {
   if (!erases()) return {};
   const auto wanted = [&](const Item& item) {
     return item.changed && !item.gone &&
-           (also_open || item.coverage.open_handles() == 0 ||
+           (item.new_copy || item.coverage.open_handles() == 0 ||
             item.coverage.bytes_sent() >= item.stored_at + kStoreEvery);
   };
   if (std::none_of(items_.begin(), items_.end(), wanted)) return {};
@@ -189,7 +193,7 @@ Result<void> KeeperClaim::store_coverage(bool also_open) {
                                                     static_cast<long long>(item.coverage.bytes_sent()));
           !r)
         return r;
-      item.changed = false;
+      item.changed = item.new_copy = false;
       item.stored_at = item.coverage.bytes_sent();
     }
     return {};

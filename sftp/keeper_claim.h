@@ -36,7 +36,8 @@ class KeeperClaim {
     vault::Coverage::Handle handle;  // unique within the process
   };
   std::variant<OpenedItem, Refusal> open(std::uint32_t item, std::int64_t now_ms);
-  void book(std::uint32_t item, vault::Coverage::Handle handle, std::uint64_t offset, std::uint64_t length);
+  // True: a new copy began; store_coverage() now.
+  bool book(std::uint32_t item, vault::Coverage::Handle handle, std::uint64_t offset, std::uint64_t length);
   // True: the recording is downloaded now, and was put into `delivered`.
   bool close(std::uint32_t item, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms);
   void broken(std::uint32_t item, vault::Coverage::Handle handle, std::int64_t now_ms);
@@ -51,7 +52,7 @@ class KeeperClaim {
   // Delivered in memory, to be marked in the catalogue; the caller takes them.
   std::vector<vault::DeliveredItem> take_delivered();
   void put_back(std::vector<vault::DeliveredItem> items);  // marking failed: they are tried again
-  base::Result<void> store_coverage(bool also_open);       // of items where it changed
+  base::Result<void> store_coverage();                     // of items where enough changed
 
   // The catalogue was changed by somebody else: withdrawn or erased items, an ended access.
   struct Refreshed {
@@ -70,6 +71,7 @@ class KeeperClaim {
     bool withdrawn = false;  // for another reason
     vault::Coverage coverage;
     bool changed = false;
+    bool new_copy = false;        // earlier parts were dropped since it was last stored
     std::uint64_t stored_at = 0;  // bytes sent when it was last stored
   };
   KeeperClaim(vault::Vault& vault, vault::AccessRow row, vault::AccessStatement statement)

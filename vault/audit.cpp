@@ -90,7 +90,7 @@ Result<std::string> Audit::seal_details(const std::string& month, base::ByteView
   auto slot = catalog_->audit_month(month);
   if (!slot) return slot.error();
   if (!*slot) {
-    auto taken = catalog_->take_slot();
+    auto taken = catalog_->take_slot(slots_->high_water());
     if (!taken) return taken.error();
     if (auto r = slots_->reserve(*taken); !r) return r.error();
     if (auto r = catalog_->add_audit_month(month, *taken); !r) return r.error();

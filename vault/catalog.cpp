@@ -175,10 +175,10 @@ Result<void> Catalog::set_setting(const std::string& name, const std::string& va
   });
 }
 
-Result<std::uint64_t> Catalog::take_slot() {
+Result<std::uint64_t> Catalog::take_slot(std::uint64_t at_least) {
   const auto next = number("next_slot");
   if (!next) return next.error();
-  const std::uint64_t slot = next->value_or(0);
+  const std::uint64_t slot = std::max(static_cast<std::uint64_t>(next->value_or(0)), at_least);
   if (auto r = set_setting("next_slot", std::to_string(slot + 1)); !r) return r.error();
   return slot;
 }

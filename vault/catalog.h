@@ -96,7 +96,9 @@ class Catalog {
   base::Result<std::optional<std::string>> setting(const std::string& name);
   base::Result<std::optional<std::uint64_t>> number(const std::string& name);  // a setting; Fault::damaged: no number
   base::Result<void> set_setting(const std::string& name, const std::string& value);
-  base::Result<std::uint64_t> take_slot();  // the next slot number; inside change()
+  // The next slot number, not below `at_least` (what the slots themselves know to be used, when this catalogue is an
+  // older one, restored). Inside change().
+  base::Result<std::uint64_t> take_slot(std::uint64_t at_least);
 
   base::Result<void> add_customer(const CustomerRow& row);  // Fault::usage: it exists
   base::Result<void> close_customer(const std::string& id, const std::string& statement);

@@ -117,13 +117,18 @@ void Coverage::opened(Handle handle) {
   due_.reset();
 }
 
-void Coverage::start(Part& part, std::uint64_t offset) {
+bool Coverage::start(Part& part, std::uint64_t offset) {
   if (offset == 0) return begin_copy(part);
   if (part.alone) resume(part, offset);
+  return false;
 }
 
-void Coverage::begin_copy(Part& part) {
-  if (part.alone) return forget();
+bool Coverage::begin_copy(Part& part) {
+  const bool had_parts = !finished_.empty() || !tentative_.empty();
+  if (part.alone) {
+    forget();
+    return had_parts;
+  }
   // Either the first chunk of a client whose other chunks are open, or, when there is a first chunk already, another
   // copy.
   bool another = starts().contains(0);
@@ -135,6 +140,7 @@ void Coverage::begin_copy(Part& part) {
   cuts_ = starts();  // handles that may be chunks of the same client still cut
   finished_.clear();
   tentative_.clear();
+  return had_parts;
 }
 
 void Coverage::resume(Part& part, std::uint64_t offset) {
@@ -152,13 +158,13 @@ void Coverage::resume(Part& part, std::uint64_t offset) {
   tentative_.erase(found);
 }
 
-void Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length) {
+bool Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length) {
   const auto found = open_.find(handle);
-  if (found == open_.end()) return;
+  if (found == open_.end()) return false;
   Part& part = found->second;
-  if (!part.start) start(part, offset);
+  const bool new_copy = !part.start && start(part, offset);
   part.start = std::min(part.start.value_or(offset), offset);
-  if (offset >= size_) return;
+  if (offset >= size_) return new_copy;
   length = std::min(length, size_ - offset);
   bytes_sent_ += length;
   if (part.ranges.list().size() < kMostPieces) {
@@ -166,6 +172,7 @@ void Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length)
   } else {
     part.counts = false;
   }
+  return new_copy;
 }
 
 bool Coverage::closed(Handle handle, std::int64_t now_ms) {

@@ -56,7 +56,9 @@ class Coverage {
 
   void opened(Handle handle);  // also takes back a due time of rule C
   // DATA was handed over (length 0: a READ was answered with EOF). Clipped to the size; unknown handles: ignored.
-  void booked(Handle handle, std::uint64_t offset, std::uint64_t length);
+  // True: a new copy began, earlier parts do not count any more. Store that before long: a restart would bring them
+  // back.
+  bool booked(Handle handle, std::uint64_t offset, std::uint64_t length);
   // True: rule A holds, the recording is delivered now. False: look at due().
   bool closed(Handle handle, std::int64_t now_ms);
   void broken(Handle handle, std::int64_t now_ms);  // its connection ended without CLOSE
@@ -80,8 +82,8 @@ class Coverage {
     Ranges ranges;                       // what it was sent
     Ranges resumed;                      // what its client has from before its first READ
   };
-  void start(Part& part, std::uint64_t offset);
-  void begin_copy(Part& part);
+  bool start(Part& part, std::uint64_t offset);
+  bool begin_copy(Part& part);
   void resume(Part& part, std::uint64_t offset);
   void keep(std::vector<Ranges>& parts, Ranges part);
   void keep_start(const Part& part);

@@ -96,9 +96,11 @@ Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& 
   return out;
 }
 
-// `replaces` is ended in the same transaction in which the new delivery begins.
+bool running(const AccessRow& row) { return row.state == "open" || row.state == "claimed"; }
+
+// `replaces`, if any, has ended when the new delivery begins: in the same transaction, if it runs now.
 Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& request,
-                      const std::vector<std::string>& ids, const std::string& replaces) {
+                      const std::vector<std::string>& ids, const AccessRow* replaces) {
   auto contents = open_contents(vault, actor, request.customer, ids);
   if (!contents) return contents.error();
   auto password = keys::Password::generate();
@@ -116,7 +118,7 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
   // All the sealing comes before the transaction, which shall be short; a slot that stays unused costs nothing.
   std::uint64_t slot = 0;
   if (auto r = vault.catalog().change([&]() -> Result<void> {
-        auto taken = vault.catalog().take_slot();
+        auto taken = vault.catalog().take_slot(vault.slots().high_water());
         if (!taken) return taken.error();
         slot = *taken;
         return {};
@@ -144,11 +146,14 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
   row.statement = *note;
   row.created_at = now;
   auto r = vault.audit().act([&]() -> Result<void> {
-    if (!replaces.empty()) {
-      auto ended = vault.catalog().end_access(replaces, "revoked", now);
-      if (!ended) return ended.error();
-      if (*ended == 0) return Error{Fault::not_found, replaces + " has ended already"};
-      if (auto noted = vault.audit().note({"delivery.reissued", actor.holder.name, {replaces, terms.id}, ""}); !noted)
+    if (replaces != nullptr) {
+      if (running(*replaces)) {
+        auto ended = vault.catalog().end_access(replaces->id, "revoked", now);
+        if (!ended) return ended.error();
+        if (*ended == 0) return Error{Fault::busy, replaces->id + " has just ended"};
+      }
+      if (auto noted = vault.audit().note({"delivery.reissued", actor.holder.name, {replaces->id, terms.id}, ""});
+          !noted)
         return noted;
     }
     if (auto room = check_room(vault, terms.account); !room) return room;
@@ -164,7 +169,7 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
     return vault.audit().note({"delivery.made", actor.holder.name, {terms.id, request.customer}, ""});
   });
   if (!r) return r.error();
-  if (!replaces.empty()) {
+  if (replaces != nullptr) {
     if (auto erased = finish_erasures(vault); !erased) return erased.error();
   }
   auto text = password->text();
@@ -182,18 +187,30 @@ Result<Delivery> deliver(Vault& vault, const Actor& actor, const DeliveryRequest
   auto ids = choose(vault, request);
   if (!ids) return ids.error();
   if (ids->empty()) return Error{Fault::not_found, "nothing to deliver to " + request.customer};
-  return make(vault, actor, request, *ids, "");
+  return make(vault, actor, request, *ids, nullptr);
 }
 
 namespace {
 
-Result<AccessRow> running_delivery(Vault& vault, const std::string& id) {
+Result<AccessRow> find_delivery(Vault& vault, const std::string& id) {
   auto row = vault.catalog().access(id);
   if (!row) return row.error().at(id);
   if (row->kind != "delivery") return Error{Fault::not_found, id + " is not a delivery"};
-  if (row->state != "open" && row->state != "claimed")
-    return Error{Fault::not_found, id + " is " + row->state + " already"};
   return row;
+}
+
+// The recordings of a delivery that were not fetched, are still there, and were not put into another one since.
+Result<std::vector<std::string>> left_of(Vault& vault, const AccessRow& delivery) {
+  auto items = vault.catalog().items(delivery.id);
+  if (!items) return items.error();
+  std::vector<std::string> left;
+  for (const auto& item : *items) {
+    if (item.state == "delivered" || item.recording_state != "sealed") continue;
+    auto now_in = vault.catalog().delivery_of(item.recording);
+    if (!now_in) return now_in.error();
+    if (!*now_in || **now_in == delivery.id) left.push_back(item.recording);
+  }
+  return left;
 }
 
 // Ends it under a statement of the actor, and destroys its erase secret.
@@ -221,28 +238,26 @@ Result<void> end_by(Vault& vault, const Actor& actor, const std::string& id) {
 
 Result<void> revoke_delivery(Vault& vault, const Actor& actor, const std::string& id) {
   if (auto r = may(actor.holder.role, Action::revoke_delivery); !r) return r;
-  if (auto row = running_delivery(vault, id); !row) return row.error();
+  auto row = find_delivery(vault, id);
+  if (!row) return row.error();
+  if (!running(*row)) return Error{Fault::not_found, id + " is " + row->state + " already"};
   return end_by(vault, actor, id);
 }
 
 Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::string& id,
                                   std::optional<base::Seconds> lasts) {
   if (auto r = may(actor.holder.role, Action::reissue_delivery); !r) return r.error();
-  auto row = running_delivery(vault, id);
+  auto row = find_delivery(vault, id);
   if (!row) return row.error();
-  auto items = vault.catalog().items(id);
-  if (!items) return items.error();
+  auto left = left_of(vault, *row);
+  if (!left) return left.error();
+  if (left->empty()) return Error{Fault::not_found, "nothing is left of " + id};
   DeliveryRequest request;
   request.customer = row->customer;
   request.lasts = lasts;
   request.strict = row->strict;
   request.any_address = row->any_address;
-  std::vector<std::string> left;
-  for (const auto& item : *items) {
-    if (item.state == "offered" && item.recording_state == "sealed") left.push_back(item.recording);
-  }
-  if (left.empty()) return Error{Fault::not_found, "nothing is left of " + id};
-  return make(vault, actor, request, left, id);
+  return make(vault, actor, request, *left, &*row);
 }
 
 }  // namespace vault

@@ -36,8 +36,8 @@ base::Result<Delivery> deliver(Vault& vault, const Actor& actor, const DeliveryR
 // Ends a delivery before its time: what was not fetched is held again. Signed by the actor.
 base::Result<void> revoke_delivery(Vault& vault, const Actor& actor, const std::string& id);
 
-// A new password for what is left of a delivery, which ends; terms as in the old one, expiry anew. `lasts` as in
-// deliver().
+// A new password for what was not fetched of a delivery, which ends if it has not yet; terms as in the old one, expiry
+// anew. `lasts` as in deliver(). Fault::not_found when nothing is left of it.
 base::Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::string& id,
                                         std::optional<base::Seconds> lasts);
 

@@ -234,7 +234,7 @@ Result<void> take_in(Vault& vault, const base::Path& path, const base::Path& bel
 
   const std::string id = job->columns.recording;
   if (auto r = vault.catalog().change([&]() -> Result<void> {
-        auto slot = vault.catalog().take_slot();
+        auto slot = vault.catalog().take_slot(vault.slots().high_water());
         if (!slot) return slot.error();
         job->columns.slot = *slot;
         RecordingRow row;

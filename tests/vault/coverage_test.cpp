@@ -138,6 +138,23 @@ TEST(Coverage, AHoleOfOneByteIsAHole) {
   EXPECT_EQ(c.due(), std::nullopt);
 }
 
+TEST(Coverage, TellsWhenANewCopyMakesEarlierPartsVoid) {
+  Coverage c = hundred();
+  c.opened(1);
+  EXPECT_FALSE(c.booked(1, 0, 40));  // nothing was there before
+  c.broken(1, kNow);
+  c.opened(2);
+  EXPECT_FALSE(c.booked(2, 30, 20));  // goes on
+  c.broken(2, kNow);
+  c.opened(3);
+  EXPECT_TRUE(c.booked(3, 0, 10));
+  EXPECT_FALSE(c.booked(3, 10, 10));  // told once
+  Coverage after = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  get(after, 4, 30, 100);  // 10 to 30 were never sent in this copy
+  EXPECT_FALSE(after.closed(4, kNow));
+  EXPECT_EQ(after.due(), std::nullopt);
+}
+
 TEST(Coverage, AReadAfterCloseCountsForNothing) {
   auto c = hundred();
   get(c, 1, 0, 99);

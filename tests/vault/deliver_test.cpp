@@ -278,6 +278,26 @@ TEST_F(Deliver, ReissuedItHoldsWhatIsLeftUnderANewPassword) {
   EXPECT_EQ(v.damage(), "");
 }
 
+TEST_F(Deliver, EndedItIsReissuedForWhatWasNotFetched) {
+  const auto a = v.recording(1);
+  const auto b = v.recording(2);
+  const auto c = v.recording(3);
+  for (const std::string how : {"revoked", "finished", "expired"}) {
+    const auto old = must(try_deliver({a, b, c}));
+    EXPECT_OK(end_access(*v, old.id, how, "service"));
+    must(finish_erasures(*v));
+    const auto other = must(try_deliver({c}));  // meanwhile in another one, which stays as it is
+    const auto anew = must(reissue_delivery(*v, v.actor(), old.id, std::nullopt));
+    EXPECT_EQ(anew.recordings, 2U);
+    EXPECT_EQ(must(v->catalog().access(old.id)).state, how);
+    EXPECT_EQ(must(v->catalog().access(other.id)).state, "open");
+    EXPECT_FAULT(Fault::not_found, reissue_delivery(*v, v.actor(), old.id, std::nullopt));  // all is in others now
+    EXPECT_OK(revoke_delivery(*v, v.actor(), anew.id));
+    EXPECT_OK(revoke_delivery(*v, v.actor(), other.id));
+  }
+  EXPECT_EQ(v.damage(), "");
+}
+
 TEST_F(Deliver, WithNothingLeftIsNotReissued) {
   const auto a = v.recording(1);
   const auto delivery = must(try_deliver({a}));
