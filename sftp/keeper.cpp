@@ -157,7 +157,7 @@ void Keeper::answer(Session& session, const Ask& request) {
   if (const auto* m = std::get_if<ask::Login>(&request); m != nullptr && before) return login(session, *m);
   if (const auto* m = std::get_if<ask::Answer>(&request); m != nullptr && before && !session.answers.empty())
     return check_answer(session, *m);
-  if (std::holds_alternative<ask::End>(request)) return end_session(session);
+  if (const auto* m = std::get_if<ask::End>(&request)) return end_session(session, m->orderly);
   if (before || std::holds_alternative<ask::Login>(request) || std::holds_alternative<ask::Answer>(request)) {
     base::log_warning("a session asked out of order; it is ended");
     return end_session(session);
@@ -176,7 +176,7 @@ void Keeper::answer(Session& session, const Ask& request) {
   if (const auto* m = std::get_if<ask::Book>(&request)) {
     const auto file = session.files.find(m->handle);
     if (file == session.files.end()) return end_session(session);
-    if (claim.book(file->second.item, file->second.handle, m->offset, m->length)) store_coverage(claim);
+    if (claim.book(file->second.item, file->second.handle, {m->offset, m->length, m->eof})) store_coverage(claim);
     return;
   }
   if (const auto* m = std::get_if<ask::Remove>(&request)) {
@@ -290,13 +290,13 @@ void Keeper::close_file(Session& session, const ask::Close& request) {
   say(session, say::Done{delivered});
 }
 
-void Keeper::end_session(Session& session) {
+void Keeper::end_session(Session& session, bool orderly) {
   if (session.over) return;
   session.over = true;
   session.socket = base::Fd();
   if (session.claim == nullptr) return;
   KeeperClaim& claim = *session.claim;
-  for (const auto& [number, file] : session.files) claim.broken(file.item, file.handle, base::monotonic_ms());
+  for (const auto& [number, file] : session.files) claim.lost(file.item, file.handle, orderly, base::monotonic_ms());
   session.claim = nullptr;
   --claim.connections;
   store_coverage(claim);

@@ -52,7 +52,7 @@ class Keeper {
   void say(Session& session, const Say& message, const base::Fd* object = nullptr);
   void store_coverage(KeeperClaim& claim);
   void cut(KeeperClaim& claim, Refusal why);
-  void end_session(Session& session);
+  void end_session(Session& session, bool orderly = false);
 
   void commit();  // delivered items: mark, destroy keys, delete; changed coverage
   void tick();    // clocks, and what other processes changed

@@ -29,10 +29,10 @@ Result<KeeperClaim> KeeperClaim::load(vault::Vault& vault, const vault::AccessRo
   KeeperClaim claim(vault, row, statement);
   auto items = vault.catalog().items(row.id);
   if (!items) return items.error();
-  const std::int64_t settle_ms = vault.config().claim_settle * 1000;
+  const vault::Coverage::Waits waits{vault.config().claim_settle * 1000, vault.config().claim_without_close * 1000};
   for (auto& item : *items) {
-    auto coverage = item.coverage.empty() ? Result<vault::Coverage>(vault::Coverage(item.size, settle_ms))
-                                          : vault::Coverage::parse(item.coverage, item.size, settle_ms);
+    auto coverage = item.coverage.empty() ? Result<vault::Coverage>(vault::Coverage(item.size, waits))
+                                          : vault::Coverage::parse(item.coverage, item.size, waits);
     if (!coverage) return coverage.error().at(item.recording);
     coverage->settle(base::monotonic_ms());
     if (coverage->due()) claim.waiting_.insert(item.position);
@@ -103,11 +103,10 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
   return std::move(*opened);
 }
 
-bool KeeperClaim::book(std::uint32_t number, vault::Coverage::Handle handle, std::uint64_t offset,
-                       std::uint64_t length) {
+bool KeeperClaim::book(std::uint32_t number, vault::Coverage::Handle handle, const Sent& sent) {
   Item& item = items_[number];
   item.changed = true;
-  if (!item.coverage.booked(handle, offset, length)) return false;
+  if (!item.coverage.booked(handle, sent.offset, sent.length, sent.eof)) return false;
   item.new_copy = true;
   return true;
 }
@@ -133,10 +132,14 @@ bool KeeperClaim::close(std::uint32_t number, vault::Coverage::Handle handle, bo
   return item.gone;
 }
 
-void KeeperClaim::broken(std::uint32_t item, vault::Coverage::Handle handle, std::int64_t now_ms) {
-  items_[item].coverage.broken(handle, now_ms);
-  items_[item].changed = true;
-  if (items_[item].coverage.due()) waiting_.insert(item);
+void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms) {
+  Item& item = items_[number];
+  if (orderly)
+    item.coverage.ended(handle, now_ms);
+  else
+    item.coverage.broken(handle, now_ms);
+  item.changed = true;
+  if (item.coverage.due()) waiting_.insert(number);
 }
 
 std::optional<Refusal> KeeperClaim::remove(std::uint32_t item) const {

@@ -36,14 +36,19 @@ class KeeperClaim {
     vault::Coverage::Handle handle;  // unique within the process
   };
   std::variant<OpenedItem, Refusal> open(std::uint32_t item, std::int64_t now_ms);
+  struct Sent {  // DATA, or the answer EOF
+    std::uint64_t offset, length;
+    bool eof;
+  };
   // True: a new copy began; store_coverage() now.
-  bool book(std::uint32_t item, vault::Coverage::Handle handle, std::uint64_t offset, std::uint64_t length);
+  bool book(std::uint32_t item, vault::Coverage::Handle handle, const Sent& sent);
   // True: the recording is downloaded now, and was put into `delivered`.
   bool close(std::uint32_t item, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms);
-  void broken(std::uint32_t item, vault::Coverage::Handle handle, std::int64_t now_ms);
+  // The connection of an open handle is over; `orderly` as in ask::End.
+  void lost(std::uint32_t item, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms);
   std::optional<Refusal> remove(std::uint32_t item) const;  // nullopt: fine, it is gone already
 
-  // Rule C: items whose wait is over are delivered now.
+  // Rules B and C: items whose wait is over are delivered now.
   void settle(std::int64_t now_ms);
   std::optional<std::int64_t> next_due() const;
   bool all_gone() const;
@@ -83,7 +88,7 @@ class KeeperClaim {
   vault::AccessStatement statement_;
   std::vector<Item> items_;
   std::vector<vault::DeliveredItem> delivered_;
-  std::set<std::uint32_t> waiting_;  // items whose due time of rule C runs
+  std::set<std::uint32_t> waiting_;  // items whose due time of rule B or C runs
 };
 
 }  // namespace sftp

@@ -113,6 +113,7 @@ void fields(auto& io, Is<ask::Book> auto& m) {
   io.number(m.handle);
   io.number(m.offset);
   io.number(m.length);
+  io.flag(m.eof);
 }
 void fields(auto& io, Is<ask::Close> auto& m) {
   io.number(m.handle);

@@ -55,7 +55,8 @@ struct Book {
   std::uint32_t handle;
   std::uint64_t offset;
   std::uint32_t length;
-};  // no reply: DATA goes to the channel now
+  bool eof;
+};  // no reply: DATA goes to the channel now; or, with `eof` and length 0, the answer EOF
 struct Close {
   std::uint32_t handle;
   bool acknowledged;  // the client's TCP has acknowledged everything up to the handle's last DATA; else prove nothing
@@ -64,8 +65,8 @@ struct Remove {
   std::uint32_t item;
 };
 struct End {
-  bool orderly;
-};  // no reply: the connection is over
+  bool orderly;  // the client said so, and its TCP has acknowledged everything
+};               // no reply: the connection is over
 }  // namespace ask
 using Ask = std::variant<ask::Login, ask::Answer, ask::List, ask::Open, ask::Book, ask::Close, ask::Remove, ask::End>;
 

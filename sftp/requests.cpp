@@ -245,9 +245,10 @@ void Requests::reply_handle(const Waiting& request, HandleKind kind, std::uint64
 void Requests::read(const Waiting& request) {
   if (request.overtaken) return status(request, Status::failure, "closed before it was read");
   if (!request.open) return status(request, Status::failure, "no such handle");
+  OpenFile& file = files_.at(*request.open).bytes;
   const auto length = readable(request);
-  if (!length) return status(request, Status::eof, "end of file");
-  replies_.add_data(request.id, files_.at(*request.open).bytes, request.offset, *length);
+  if (!length) return replies_.add_eof(request.id, file);
+  replies_.add_data(request.id, file, request.offset, *length);
 }
 
 void Requests::close(const Waiting& request) {

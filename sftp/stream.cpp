@@ -32,6 +32,7 @@ base::Result<OpenFile> OpenFile::recording(const say::Opened& opened, base::Fd o
 }
 
 base::Result<void> OpenFile::read(std::uint64_t offset, std::span<std::byte> out) {
+  end_is_news_ = true;
   if (!reader_) {
     std::ranges::copy(base::as_bytes(text_).subspan(static_cast<std::size_t>(offset), out.size()), out.begin());
     return {};
@@ -44,6 +45,7 @@ base::Result<void> OpenFile::read(std::uint64_t offset, std::span<std::byte> out
 
 void Acknowledged::passed_on(std::uint64_t sent) {
   for (auto& [handle, position] : positions_) position = std::min(position, sent);
+  eof_ = std::min(eof_, sent);
 }
 
 bool Acknowledged::all_of(std::uint32_t handle) const {
@@ -52,7 +54,7 @@ bool Acknowledged::all_of(std::uint32_t handle) const {
 }
 
 bool Acknowledged::everything() const {
-  return std::ranges::all_of(positions_, [this](const auto& at) { return at.second <= arrived_; });
+  return eof_ <= arrived_ && std::ranges::all_of(positions_, [this](const auto& at) { return at.second <= arrived_; });
 }
 
 base::Bytes& Replies::out() {
@@ -66,46 +68,56 @@ void Replies::add_data(std::uint32_t id, OpenFile& file, std::uint64_t offset, s
   const std::size_t head = batch_.size();
   batch_.resize(head + length);
   if (file.read(offset, std::span(batch_).subspan(head))) {
-    data_.push_back({batch_.size(), file.keeper_handle(), offset, length});
+    bookings_.push_back({batch_.size(), file.keeper_handle(), offset, length, false});
   } else {
     batch_.resize(start);
     put_status(batch_, id, Status::failure, "the recording is damaged; please tell its sender");
   }
 }
 
+void Replies::add_eof(std::uint32_t id, OpenFile& file) {
+  put_status(out(), id, Status::eof, "end of file");
+  if (file.keeper_handle() && file.end_is_news())
+    bookings_.push_back({batch_.size(), file.keeper_handle(), file.size(), 0, true});
+}
+
 void Replies::uncount(std::uint32_t handle) {
-  for (Data& data : data_)
-    if (data.handle == handle) data.handle.reset();
+  for (Booking& booking : bookings_)
+    if (booking.handle == handle) booking.handle.reset();
 }
 
 void Replies::book_up_to(std::size_t end, Link& link) {
   std::optional<ask::Book> run;  // DATA that follows on other DATA is booked with it
-  for (; !data_.empty() && data_.front().end <= end; data_.pop_front()) {
-    const Data& data = data_.front();
-    if (!data.handle) continue;
-    if (run && run->handle == *data.handle && run->offset + run->length == data.offset) {
-      run->length += data.length;
+  for (; !bookings_.empty() && bookings_.front().end <= end; bookings_.pop_front()) {
+    const Booking& next = bookings_.front();
+    if (!next.handle) continue;
+    if (run && run->handle == *next.handle && run->offset + run->length == next.offset) {
+      run->length += next.length;
+      run->eof = run->eof || next.eof;
       continue;
     }
     if (run) link.tell(*run);
-    run = ask::Book{*data.handle, data.offset, data.length};
+    run = ask::Book{*next.handle, next.offset, next.length, next.eof};
   }
   if (run) link.tell(*run);
 }
 
 base::Result<void> Replies::leave(std::size_t window, Link& link, Acknowledged& acknowledged, const Write& write) {
   std::optional<std::uint32_t> handle;
-  std::size_t end = data_.empty() ? batch_.size() : left_;
-  for (const Data& data : data_) {
-    if (handle && data.handle != handle) break;
-    handle = data.handle;
-    end = data.end;
+  bool eof = false;
+  std::size_t end = bookings_.empty() ? batch_.size() : left_;
+  for (const Booking& booking : bookings_) {
+    if (handle && (booking.handle != handle || booking.eof != eof)) break;
+    handle = booking.handle;
+    eof = booking.eof;
+    end = booking.end;
   }
   end = std::min(end, left_ + window);
 
   book_up_to(end, link);
   if (link.over()) return Error{Fault::failed, "the keeper is gone"};
-  if (handle) acknowledged.handed_over(*handle);
+  if (handle && eof) acknowledged.handed_over_eof();
+  if (handle && !eof) acknowledged.handed_over(*handle);
   const std::span leaving = std::span(batch_).subspan(left_, end - left_);
   const auto written = write(leaving);
   base::wipe(leaving);

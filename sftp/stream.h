@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "keys/age_stream.h"
 #include "keys/identity.h"
@@ -28,12 +29,16 @@ class OpenFile {
   // REQUIRES offset + out.size() <= size(). On an error `out` is wiped, and every later call fails too.
   base::Result<void> read(std::uint64_t offset, std::span<std::byte> out);
   std::optional<std::uint32_t> keeper_handle() const { return handle_; }  // nullopt: a notice, nothing is booked
+  // True once behind each READ that gave data: clients ask for the end up to 128 times, and one answer is enough to
+  // book.
+  bool end_is_news() { return std::exchange(end_is_news_, false); }
 
  private:
   OpenFile() = default;
   std::string text_;
   std::optional<keys::StreamReader> reader_;
   std::optional<std::uint32_t> handle_;
+  bool end_is_news_ = true;
 };
 
 // How far the client's TCP has acknowledged what was sent, handle by handle. Positions are bytes of the connection.
@@ -41,15 +46,17 @@ class OpenFile {
 class Acknowledged {
  public:
   void handed_over(std::uint32_t handle) { positions_[handle] = kInLibssh; }
+  void handed_over_eof() { eof_ = kInLibssh; }
   void passed_on(std::uint64_t sent);  // libssh holds nothing more; `sent` bytes went to the kernel so far
   void arrived(std::uint64_t arrived) { arrived_ = arrived; }  // the client's TCP has acknowledged so many bytes
   bool all_of(std::uint32_t handle) const;
-  bool everything() const;  // of all handles that were not forgotten
+  bool everything() const;  // of all handles that were not forgotten, and every EOF
   void forget(std::uint32_t handle) { positions_.erase(handle); }
 
  private:
   static constexpr std::uint64_t kInLibssh = ~std::uint64_t{0};
   std::map<std::uint32_t, std::uint64_t> positions_;
+  std::uint64_t eof_ = 0;  // position of the last one
   std::uint64_t arrived_ = 0;
 };
 
@@ -65,27 +72,29 @@ class Replies {
   base::Bytes& out();  // for put_*; REQUIRES has_room() for what is put
   // A DATA reply of `length` bytes, or FAILURE when the file does not give them. REQUIRES as OpenFile::read.
   void add_data(std::uint32_t id, OpenFile& file, std::uint64_t offset, std::uint32_t length);
-  void uncount(std::uint32_t handle);  // its DATA that has not left entirely will never be booked
+  void add_eof(std::uint32_t id, OpenFile& file);
+  void uncount(std::uint32_t handle);  // what has not left entirely of its replies will never be booked
   bool empty() const { return batch_.empty(); }
 
   // Hands over the next bytes, at most `window`: books what leaves entirely with them, says so to `acknowledged`, then
-  // writes. Stops behind the last DATA of a handle, so that its place in the connection is exact. A failed write ends
-  // the connection.
+  // writes. Stops behind the last DATA of a handle, before its EOF, so that its place in the connection is exact. A
+  // failed write ends the connection.
   using Write = std::function<base::Result<void>(base::ByteView)>;
   base::Result<void> leave(std::size_t window, Link& link, Acknowledged& acknowledged, const Write& write);
 
  private:
-  struct Data {
+  struct Booking {    // a DATA reply, or an EOF
     std::size_t end;  // in the batch
     std::optional<std::uint32_t> handle;
     std::uint64_t offset;
     std::uint32_t length;
+    bool eof;
   };
   void book_up_to(std::size_t end, Link& link);
 
   base::Bytes batch_;
   std::size_t left_ = 0;  // bytes of the batch that have left
-  std::deque<Data> data_;
+  std::deque<Booking> bookings_;
 };
 
 }  // namespace sftp

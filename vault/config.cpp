@@ -141,6 +141,7 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   claim.duration("unconnected", c.claim_unconnected);
   claim.duration("longest", c.claim_longest);
   claim.duration("settle", c.claim_settle);
+  claim.duration("without_close", c.claim_without_close);
   claim.number("connections", c.claim_connections, 1, 64);
   Table sftp(root, "sftp");
   sftp.text("public_host", c.public_host);
@@ -184,6 +185,8 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "longest = \"" << duration_text(c.claim_longest) << "\"\n"
       << "settle = \"" << duration_text(c.claim_settle)
       << "\"         # several handles make up a file: no new open for this long\n"
+      << "without_close = \"" << duration_text(c.claim_without_close)
+      << "\"  # the same, when the client ended the connection in order instead of closing the file\n"
       << "connections = " << c.claim_connections << "\n\n"
       << "[sftp]\n"
       << "public_host = " << quoted(c.public_host)

@@ -28,7 +28,8 @@ struct Config {
   base::Seconds claim_idle_after_all = 60;  // all delivered and nothing happens: the claim ends
   base::Seconds claim_unconnected = 12 * 3600;
   base::Seconds claim_longest = 24 * 3600;
-  base::Seconds claim_settle = 30;  // rule C: no new OPEN for this long
+  base::Seconds claim_settle = 30;         // rule C: no new OPEN for this long
+  base::Seconds claim_without_close = 60;  // rule B: the same, when a connection ended in order without CLOSE
   int claim_connections = 8;
 
   base::Seconds login_grace = 30;

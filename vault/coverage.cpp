@@ -13,6 +13,7 @@ constexpr std::string_view kTentative = "tentative ";
 constexpr std::string_view kFinished = "finished ";
 constexpr std::string_view kCut = "cut ";
 constexpr std::string_view kDoubt = "doubt\n";
+constexpr std::string_view kWithoutClose = "without-close\n";
 
 base::Error damaged(std::string_view what) { return {base::Fault::damaged, std::string(what)}; }
 
@@ -139,6 +140,7 @@ bool Coverage::begin_copy(Part& part) {
   }
   cuts_ = starts();  // handles that may be chunks of the same client still cut
   finished_.clear();
+  without_close_ = false;
   tentative_.clear();
   return had_parts;
 }
@@ -158,20 +160,25 @@ void Coverage::resume(Part& part, std::uint64_t offset) {
   tentative_.erase(found);
 }
 
-bool Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length) {
+bool Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length, bool eof) {
   const auto found = open_.find(handle);
   if (found == open_.end()) return false;
   Part& part = found->second;
   const bool new_copy = !part.start && start(part, offset);
+  if (part.start && offset < *part.start) part.resumed = {}, part.eof = false;  // it did not go on where its copy ended
   part.start = std::min(part.start.value_or(offset), offset);
-  if (offset >= size_) return new_copy;
-  length = std::min(length, size_ - offset);
-  bytes_sent_ += length;
-  if (part.ranges.list().size() < kMostPieces) {
-    part.ranges.add(offset, offset + length);
-  } else {
-    part.counts = false;
+  if (offset < size_) {
+    length = std::min(length, size_ - offset);
+    bytes_sent_ += length;
+    if (part.ranges.list().size() < kMostPieces) {
+      part.ranges.add(offset, offset + length);
+    } else {
+      part.counts = false;
+    }
   }
+  const bool resumed_whole = *part.start >= size_ && !part.resumed.empty();
+  if (eof && (size_ == 0 || resumed_whole || (*part.start < size_ && part.ranges.covers(*part.start, size_))))
+    part.eof = true;
   return new_copy;
 }
 
@@ -191,6 +198,28 @@ bool Coverage::closed(Handle handle, std::int64_t now_ms) {
   if (rule_a) return true;
   settle(now_ms);
   return false;
+}
+
+// Without EOF behind it the client may still have wanted the end of the file. A handle that was alone must make up the
+// file, since nobody can tell whether a chunk or an interrupted copy has ended.
+bool Coverage::proved_by_end(const Part& part) const {
+  if (!part.start || !part.counts) return false;
+  const bool at_end = part.ranges.empty() ? size_ == 0 : part.ranges.list().rbegin()->second == size_;
+  if (!part.alone) return size_ == 0 ? part.eof : !part.ranges.empty() && (part.eof || !at_end);
+  Ranges all = part.ranges;
+  all.add(part.resumed);
+  return part.eof && all.covers(0, size_);
+}
+
+void Coverage::ended(Handle handle, std::int64_t now_ms) {
+  const auto found = open_.find(handle);
+  if (found == open_.end() || !proved_by_end(found->second)) return broken(handle, now_ms);
+  auto node = open_.extract(found);
+  Part& part = node.mapped();
+  keep(finished_, std::move(part.resumed));
+  keep(finished_, std::move(part.ranges));
+  without_close_ = !doubtful_;
+  settle(now_ms);
 }
 
 void Coverage::broken(Handle handle, std::int64_t now_ms) {
@@ -225,6 +254,7 @@ void Coverage::keep_start(const Part& part) {
 
 void Coverage::forget() {
   finished_.clear();
+  without_close_ = false;
   tentative_.clear();
   cuts_.clear();
   doubtful_ = false;
@@ -237,7 +267,7 @@ void Coverage::doubt() {
 
 void Coverage::settle(std::int64_t now_ms) {
   due_.reset();
-  if (open_.empty() && complete()) due_ = now_ms + settle_ms_;
+  if (open_.empty() && complete()) due_ = now_ms + (without_close_ ? waits_.without_close_ms : waits_.settle_ms);
 }
 
 std::set<std::uint64_t> Coverage::starts() const {
@@ -269,14 +299,15 @@ std::string Coverage::text() const {
   while (!kept.open_.empty()) kept.broken(kept.open_.begin()->first, 0);
   std::string out = std::string(kSent) + std::to_string(bytes_sent_) + "\n";
   if (kept.doubtful_) return out += kDoubt;
+  if (kept.without_close_) out += kWithoutClose;
   for (const Ranges& part : kept.finished_) out += std::string(kFinished) + part.text() + "\n";
   for (const Ranges& part : kept.tentative_) out += std::string(kTentative) + part.text() + "\n";
   for (const std::uint64_t at : kept.cuts_) out += std::string(kCut) + std::to_string(at) + "\n";
   return out;
 }
 
-base::Result<Coverage> Coverage::parse(std::string_view text, std::uint64_t size, std::int64_t settle_ms) {
-  Coverage out(size, settle_ms);
+base::Result<Coverage> Coverage::parse(std::string_view text, std::uint64_t size, Waits waits) {
+  Coverage out(size, waits);
   const auto first = cut(text, '\n');
   const auto sent = first ? after(*first, kSent) : std::nullopt;
   const auto bytes = sent ? number(*sent) : std::nullopt;
@@ -285,6 +316,10 @@ base::Result<Coverage> Coverage::parse(std::string_view text, std::uint64_t size
   if (text == kDoubt) {
     out.doubtful_ = true;
     return out;
+  }
+  if (text.starts_with(kWithoutClose)) {
+    out.without_close_ = true;
+    text.remove_prefix(kWithoutClose.size());
   }
   while (!text.empty()) {
     const auto line = cut(text, '\n');
@@ -308,6 +343,7 @@ base::Result<Coverage> Coverage::parse(std::string_view text, std::uint64_t size
     if (ranges->empty() && (tentative || size > 0)) return damaged("coverage has an empty part");
     (finished ? out.finished_ : out.tentative_).push_back(std::move(*ranges));
   }
+  if (out.without_close_ && out.finished_.empty()) return damaged("coverage misses what ended without CLOSE");
   return out;
 }
 

@@ -2,7 +2,10 @@
 // milliseconds of base::monotonic_ms() and come from the caller).
 //
 // - Rule A: one handle, alone on the item during all of its life, was closed and its ranges are [0, size): delivered.
-// - Rule C: several handles together are [0, size), each ended, none is open: delivered when no OPEN comes for a while.
+// - Rule B: one handle, alone, was sent [0, size) and EOF behind it, and its connection ended in order without CLOSE:
+//   delivered when no OPEN comes for a longer while.
+// - Rule C: several handles together are [0, size), each closed or ended in order, none is open: delivered when no OPEN
+//   comes for a while, the longer one if a CLOSE is missing.
 //   What a closed handle got is cut at the first byte of every other handle, also of those that broke: clients that
 //   fetch in chunks read beyond a chunk's end and throw that away.
 // - Resume: what a broken handle got proves nothing, until a later handle's first READ lies inside of it: a client goes
@@ -10,7 +13,7 @@
 //   alone: among several handles a resume looks like the next chunk.
 // - New copy: when a handle begins at 0, nothing that ended before counts any more.
 // - Doubt: where we lost track (a handle without a READ beside others, too many parts) only rule A holds until then.
-// - Rule B (end of connection without CLOSE) is not here yet. The reasons stand in docs/delivery.md.
+// The reasons stand in docs/delivery.md.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +49,12 @@ class Ranges {
 
 class Coverage {
  public:
-  using Handle = std::uint64_t;  // unique within the process
-  Coverage(std::uint64_t size, std::int64_t settle_ms) : size_(size), settle_ms_(settle_ms) {}
+  using Handle = std::uint64_t;         // unique within the process
+  struct Waits {                        // without an OPEN, until what is all there counts as delivered
+    std::int64_t settle_ms = 0;         // every handle was closed
+    std::int64_t without_close_ms = 0;  // a connection ended in order instead
+  };
+  Coverage(std::uint64_t size, Waits waits) : size_(size), waits_(waits) {}
 
   // Bounds on what a client can make us remember: a handle in more pieces counts for nothing, the others end in doubt.
   static constexpr std::size_t kMostPieces = 128;      // of one handle
@@ -55,15 +62,17 @@ class Coverage {
   static constexpr std::size_t kMostPiecesKept = 512;  // of all ended handles; text() has about 42 bytes for each
 
   void opened(Handle handle);  // also takes back a due time of rule C
-  // DATA was handed over (length 0: a READ was answered with EOF). Clipped to the size; unknown handles: ignored.
-  // True: a new copy began, earlier parts do not count any more. Store that before long: a restart would bring them
-  // back.
-  bool booked(Handle handle, std::uint64_t offset, std::uint64_t length);
+  // DATA was handed over (`eof`: and behind it the answer EOF; length 0: that alone). Clipped to the size; unknown
+  // handles: ignored. True: a new copy began, earlier parts do not count any more. Store that before long: a restart
+  // would bring them back.
+  bool booked(Handle handle, std::uint64_t offset, std::uint64_t length, bool eof = false);
   // True: rule A holds, the recording is delivered now. False: look at due().
   bool closed(Handle handle, std::int64_t now_ms);
-  void broken(Handle handle, std::int64_t now_ms);  // its connection ended without CLOSE
+  // Its connection ended without CLOSE, in order: the client said so, and its TCP had acknowledged everything.
+  void ended(Handle handle, std::int64_t now_ms);
+  void broken(Handle handle, std::int64_t now_ms);  // its connection ended in any other way
 
-  // When rule C will call it delivered, unless a new OPEN comes first; nullopt: not complete, or a handle is open.
+  // When rule B or C will call it delivered, unless a new OPEN comes first; nullopt: not complete, or a handle is open.
   std::optional<std::int64_t> due() const { return due_; }
   std::size_t open_handles() const { return open_.size(); }
   std::uint64_t bytes_sent() const { return bytes_sent_; }  // all DATA of all handles, for warnings
@@ -71,13 +80,14 @@ class Coverage {
   // What is kept across a restart of the keeper, below 32 KiB. Open handles are restored as broken ones: nothing is
   // invented. A due time is not kept: call settle() after parse().
   std::string text() const;
-  static base::Result<Coverage> parse(std::string_view text, std::uint64_t size, std::int64_t settle_ms);
-  void settle(std::int64_t now_ms);  // the wait of rule C begins now, if all is there
+  static base::Result<Coverage> parse(std::string_view text, std::uint64_t size, Waits waits);
+  void settle(std::int64_t now_ms);  // the wait of rule B or C begins now, if all is there
 
  private:
   struct Part {                          // one open handle
     bool alone = true;                   // no other handle was open during its life
     bool counts = true;                  // false: of an earlier copy, or in too many pieces
+    bool eof = false;                    // was answered behind all from `start` to the end
     std::optional<std::uint64_t> start;  // the lowest byte it was sent; nullopt: no READ yet
     Ranges ranges;                       // what it was sent
     Ranges resumed;                      // what its client has from before its first READ
@@ -89,13 +99,15 @@ class Coverage {
   void keep_start(const Part& part);
   void forget();
   void doubt();
+  bool proved_by_end(const Part& part) const;
   std::set<std::uint64_t> starts() const;  // of all ended handles
   bool complete() const;
 
   std::uint64_t size_;
-  std::int64_t settle_ms_;
+  Waits waits_;
   std::map<Handle, Part> open_;
-  std::vector<Ranges> finished_;   // of each closed handle, and what each one of them resumed
+  std::vector<Ranges> finished_;   // of each handle closed or ended in order, and what each one of them resumed
+  bool without_close_ = false;     // one of them was not closed
   std::vector<Ranges> tentative_;  // of each broken handle that was alone
   std::set<std::uint64_t> cuts_;   // starts of the other ended handles
   bool doubtful_ = false;          // the three above are empty then

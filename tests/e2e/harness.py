@@ -70,7 +70,7 @@ class Vault:
             f.write(PASSPHRASE + "\n")
         self.must("init", self.dir, "--operator", "Test Telecom", "--identity-out", self.identity, "--recovery-out",
                   self.recovery)
-        self.configure(settle="1s", idle_after_all="1s", **claim)
+        self.configure(settle="1s", without_close="1s", idle_after_all="1s", **claim)
 
     def configure(self, **values):
         path = os.path.join(self.dir, "callvault.toml")
@@ -185,11 +185,13 @@ class Client:
                 "-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-o",
                 "PubkeyAuthentication=no", *options, "-P", str(self.port), f"{self.account}@127.0.0.1"]
 
+    def environment(self):
+        return {"PATH": os.environ["PATH"], "HOME": self.folder, "SSH_ASKPASS": self.askpass, "SSH_ASKPASS_REQUIRE": "force",
+                "DISPLAY": "none"}
+
     def start(self, commands, cwd):
-        env = {"PATH": os.environ["PATH"], "HOME": self.folder, "SSH_ASKPASS": self.askpass, "SSH_ASKPASS_REQUIRE": "force",
-               "DISPLAY": "none"}
         process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   cwd=cwd, env=env, start_new_session=True)
+                                   cwd=cwd, env=self.environment(), start_new_session=True)
         process.stdin.write("".join(c + "\n" for c in commands).encode())
         process.stdin.close()
         process.stdin = None

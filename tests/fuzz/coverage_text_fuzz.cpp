@@ -7,7 +7,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view in(reinterpret_cast<const char*>(data), size);
   if (const auto ranges = vault::Ranges::parse(in); ranges && ranges->text() != in) std::abort();
   for (const std::uint64_t bytes : {0U, 100U}) {
-    auto coverage = vault::Coverage::parse(in, bytes, 30000);
+    auto coverage = vault::Coverage::parse(in, bytes, {30000, 60000});
     if (!coverage) continue;
     if (coverage->text() != in) std::abort();
     coverage->settle(0);

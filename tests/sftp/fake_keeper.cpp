@@ -231,6 +231,8 @@ void FakeKeeper::answer(Session& session, const Ask& asked) {
     Handle& handle = handles_.at(book->handle);
     if (handle.closed) ADD_FAILURE() << "booked behind CLOSE";
     handle.bytes += book->length;
+    if (book->eof) ++handle.eofs;
+    if (book->length == 0) return;
     std::uint64_t begin = book->offset;
     std::uint64_t end = begin + book->length;
     std::erase_if(handle.booked, [&](const auto& range) {

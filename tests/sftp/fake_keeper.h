@@ -57,6 +57,7 @@ class FakeKeeper {
     std::string name;
     std::map<std::uint64_t, std::uint64_t> booked;  // begin -> end, joined
     bool closed = false, acknowledged = false;
+    std::size_t eofs = 0;     // answers EOF that were booked
     std::uint64_t bytes = 0;  // of all bookings
     bool covers(std::uint64_t size) const;
   };

@@ -450,6 +450,26 @@ TEST_F(RawSession, ReadsAtAndBehindTheEndAreEofEveryTime) {
   EXPECT_EQ(must(client.receive()).data().size(), 10U);
 }
 
+TEST_F(RawSession, EofIsBookedOnceBehindData) {
+  auto client = connect();
+  const auto handle = must(client.open("small.wav"));
+  const auto read = [&](std::uint64_t at) {
+    client.send_read(handle, at, 1000);
+    return must(client.receive()).type;
+  };
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(read(0), Packet::data);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(read(1000), Packet::status);
+  }
+  client.disconnect();  // without CLOSE
+  keeper_.wait_for_ends(1);
+  const auto handles = keeper_.handles("small.wav");
+  ASSERT_EQ(handles.size(), 1U);
+  EXPECT_EQ(handles[0].eofs, 2U);
+  EXPECT_TRUE(handles[0].covers(1000) && !handles[0].closed);
+  EXPECT_EQ(keeper_.ends(), std::vector<bool>{true});
+}
+
 TEST_F(RawSession, AnEmptyFileOpensReadsAndCloses) {
   auto client = connect();
   EXPECT_EQ(must(client.download("/empty.wav")).size(), 0U);

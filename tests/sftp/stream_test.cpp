@@ -50,6 +50,20 @@ TEST(Acknowledged, MoreDataOfAHandleMovesItsPlace) {
   EXPECT_FALSE(acknowledged.all_of(1));
 }
 
+TEST(Acknowledged, AnEofIsMissedOnlyInEverything) {
+  Acknowledged acknowledged;
+  acknowledged.handed_over(1);
+  acknowledged.passed_on(5000);
+  acknowledged.handed_over_eof();
+  acknowledged.arrived(5000);
+  EXPECT_TRUE(acknowledged.all_of(1));
+  EXPECT_FALSE(acknowledged.everything());
+  acknowledged.passed_on(5040);
+  EXPECT_FALSE(acknowledged.everything());
+  acknowledged.arrived(5040);
+  EXPECT_TRUE(acknowledged.everything());
+}
+
 TEST(Acknowledged, AHandleWithoutDataIs) { EXPECT_TRUE(Acknowledged().all_of(7)); }
 
 class RepliesTest : public testing::Test {
@@ -60,7 +74,7 @@ class RepliesTest : public testing::Test {
     link_.emplace(base::Fd(pair[0]));
     keeper_ = base::Fd(pair[1]);
   }
-  // All that was told to the keeper since the last call: "handle:offset+length".
+  // All that was told to the keeper since the last call: "handle:offset+length", and "!" behind an EOF.
   std::vector<std::string> booked() {
     std::vector<std::string> all;
     base::Bytes packet(kMaxMessage);
@@ -68,7 +82,7 @@ class RepliesTest : public testing::Test {
       const auto asked = testkit::must(decode_ask(base::ByteView(packet).first(static_cast<std::size_t>(n))));
       const auto& book = std::get<ask::Book>(asked);
       all.push_back(std::to_string(book.handle) + ":" + std::to_string(book.offset) + "+" +
-                    std::to_string(book.length));
+                    std::to_string(book.length) + (book.eof ? "!" : ""));
     }
     return all;
   }

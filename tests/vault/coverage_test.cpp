@@ -12,12 +12,14 @@ using vault::Coverage;
 using vault::Ranges;
 
 constexpr std::int64_t kSettle = 30000;
+constexpr std::int64_t kWithoutClose = 60000;
+constexpr Coverage::Waits kWaits{kSettle, kWithoutClose};
 constexpr std::int64_t kNow = 1000;
 
 Ranges ranges(std::string_view text) { return testkit::must(Ranges::parse(text)); }
 
 // A recording of 100 bytes, so that offsets read as per cent.
-Coverage hundred() { return {100, kSettle}; }
+Coverage hundred() { return {100, kWaits}; }
 
 void get(Coverage& c, Coverage::Handle handle, std::uint64_t begin, std::uint64_t end) {
   c.opened(handle);
@@ -138,6 +140,104 @@ TEST(Coverage, AHoleOfOneByteIsAHole) {
   EXPECT_EQ(c.due(), std::nullopt);
 }
 
+TEST(Coverage, RuleBAllAndEofAndAnOrderlyEnd) {
+  Coverage c = hundred();
+  get(c, 1, 0, 60);
+  c.booked(1, 60, 40, true);
+  c.ended(1, kNow);
+  EXPECT_EQ(c.due(), kNow + kWithoutClose);
+  c.opened(2);
+  EXPECT_EQ(c.due(), std::nullopt);
+  EXPECT_FALSE(c.closed(2, kNow + 5));  // nothing was read: the wait begins anew
+  EXPECT_EQ(c.due(), kNow + 5 + kWithoutClose);
+}
+
+TEST(Coverage, RuleBNeedsEofBehindAll) {
+  Coverage early = hundred();
+  early.opened(1);
+  early.booked(1, 100, 0, true);  // asked at the end first
+  early.booked(1, 0, 100);
+  early.ended(1, kNow);
+  EXPECT_EQ(early.due(), std::nullopt);
+  Coverage never = hundred();
+  get(never, 1, 0, 100);
+  never.ended(1, kNow);
+  EXPECT_EQ(never.due(), std::nullopt);
+  Coverage hole = hundred();
+  get(hole, 1, 0, 50);
+  hole.booked(1, 51, 49, true);
+  hole.ended(1, kNow);
+  EXPECT_EQ(hole.due(), std::nullopt);
+}
+
+TEST(Coverage, RuleBNotAfterABreak) {
+  Coverage c = hundred();
+  c.opened(1);
+  c.booked(1, 0, 100, true);
+  c.broken(1, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, RuleBAfterAResume) {
+  Coverage c = hundred();
+  get(c, 1, 0, 70);
+  c.broken(1, kNow);
+  c.opened(2);
+  c.booked(2, 60, 40, true);
+  c.ended(2, kNow);
+  EXPECT_EQ(c.due(), kNow + kWithoutClose);
+}
+
+TEST(Coverage, AnOrderlyEndInTheMiddleIsOnlyAPlaceToResume) {
+  Coverage c = hundred();
+  get(c, 1, 0, 70);
+  c.ended(1, kNow);
+  get(c, 2, 80, 100);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+  Coverage again = hundred();
+  get(again, 1, 0, 70);
+  again.ended(1, kNow);
+  get(again, 2, 70, 100);
+  EXPECT_FALSE(again.closed(2, kNow));
+  EXPECT_EQ(again.due(), kNow + kSettle);
+}
+
+TEST(Coverage, ChunksThatEndInOrderCountForRuleC) {
+  Coverage c = hundred();
+  get(c, 1, 0, 60);
+  get(c, 2, 50, 100);
+  c.ended(1, kNow);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), kNow + kWithoutClose);
+  Coverage stored = testkit::must(Coverage::parse(c.text(), 100, kWaits));
+  stored.settle(7);
+  EXPECT_EQ(stored.due(), 7 + kWithoutClose);
+}
+
+TEST(Coverage, TheLastChunkNeedsACloseOrEof) {
+  for (const bool eof : {false, true}) {
+    Coverage c = hundred();
+    get(c, 1, 0, 50);
+    get(c, 2, 50, 90);
+    c.booked(2, 90, 10, eof);
+    EXPECT_FALSE(c.closed(1, kNow));
+    c.ended(2, kNow);
+    EXPECT_EQ(c.due().has_value(), eof);
+  }
+}
+
+TEST(Coverage, AnEmptyRecordingWithoutClose) {
+  Coverage c(0, kWaits);
+  c.opened(1);
+  c.ended(1, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+  c.opened(2);
+  c.booked(2, 0, 0, true);
+  c.ended(2, kNow);
+  EXPECT_EQ(c.due(), kNow + kWithoutClose);
+}
+
 TEST(Coverage, TellsWhenANewCopyMakesEarlierPartsVoid) {
   Coverage c = hundred();
   c.opened(1);
@@ -149,7 +249,7 @@ TEST(Coverage, TellsWhenANewCopyMakesEarlierPartsVoid) {
   c.opened(3);
   EXPECT_TRUE(c.booked(3, 0, 10));
   EXPECT_FALSE(c.booked(3, 10, 10));  // told once
-  Coverage after = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  Coverage after = testkit::must(Coverage::parse(c.text(), 100, kWaits));
   get(after, 4, 30, 100);  // 10 to 30 were never sent in this copy
   EXPECT_FALSE(after.closed(4, kNow));
   EXPECT_EQ(after.due(), std::nullopt);
@@ -177,13 +277,13 @@ TEST(Coverage, UnknownHandlesChangeNothing) {
 // --- Empty recordings
 
 TEST(Coverage, AnEmptyRecordingNeedsOnlyOpenAndClose) {
-  Coverage c(0, kSettle);
+  Coverage c(0, kWaits);
   c.opened(1);
   EXPECT_TRUE(c.closed(1, kNow));
 }
 
 TEST(Coverage, AnEmptyRecordingIsNotDeliveredByABrokenConnection) {
-  Coverage c(0, kSettle);
+  Coverage c(0, kWaits);
   c.opened(1);
   c.booked(1, 0, 0);
   c.broken(1, kNow);
@@ -191,7 +291,7 @@ TEST(Coverage, AnEmptyRecordingIsNotDeliveredByABrokenConnection) {
 }
 
 TEST(Coverage, AnEmptyRecordingOnTwoHandlesFollowsRuleC) {
-  Coverage c(0, kSettle);
+  Coverage c(0, kWaits);
   c.opened(1);
   c.opened(2);
   EXPECT_FALSE(c.closed(1, kNow));
@@ -448,7 +548,7 @@ TEST(Coverage, AnOverReadDoesNotFillTheChunkWhoseCutIsOlderThanARestart) {
   get(c, 1, 0, 100);
   get(c, 2, 50, 60);
   EXPECT_FALSE(c.closed(1, kNow));
-  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kWaits));
   again.settle(kNow);
   EXPECT_EQ(again.due(), std::nullopt);
 }
@@ -478,7 +578,7 @@ TEST(Coverage, AChunkThatBrokeAndIsFetchedAgainFromItsStartCompletes) {
 
 TEST(Coverage, FourStreamsWithOverReadsAreDelivered) {
   constexpr std::uint64_t kMegabyte = 1 << 20;
-  Coverage c(200 * kMegabyte, kSettle);
+  Coverage c(200 * kMegabyte, kWaits);
   for (const Coverage::Handle h : {2U, 1U, 0U, 3U}) get(c, h, h * 50 * kMegabyte, (h * 50 + 52) * kMegabyte);
   for (const Coverage::Handle h : {3U, 0U, 2U}) EXPECT_FALSE(c.closed(h, kNow));
   EXPECT_EQ(c.due(), std::nullopt);
@@ -609,7 +709,7 @@ TEST(Coverage, APlainGetBesideADeadConnectionIsDeliveredWhenThatOneEnds) {
 
 TEST(Coverage, AHandleInTooManyPiecesProvesNoMore) {
   const std::uint64_t size = 4 * Coverage::kMostPieces;
-  Coverage c(size, kSettle);
+  Coverage c(size, kWaits);
   c.opened(1);
   for (std::uint64_t at = 0; at < size; at += 2) c.booked(1, at, 1);
   for (std::uint64_t at = 1; at < size; at += 2) c.booked(1, at, 1);
@@ -640,7 +740,7 @@ TEST(Coverage, TooManyHandlesEndInDoubtButRuleAStillHolds) {
 }
 
 TEST(Coverage, InDoubtNothingCountsUntilANewCopyBegins) {
-  auto c = testkit::must(Coverage::parse("sent 0\ndoubt\n", 100, kSettle));
+  auto c = testkit::must(Coverage::parse("sent 0\ndoubt\n", 100, kWaits));
   get(c, 1, 50, 100);
   c.closed(1, kNow);
   EXPECT_EQ(c.text(), "sent 50\ndoubt\n");
@@ -657,7 +757,7 @@ TEST(Coverage, TheTextOfAHostileClientIsBounded) {
   const std::uint64_t far = size - 100000000;  // offsets of 20 digits
   for (const bool in_order : {false, true})
     for (const bool alone : {false, true}) {
-      Coverage c(size, kSettle);
+      Coverage c(size, kWaits);
       std::size_t longest = 0;
       if (!alone) get(c, 0, 1, 2);
       for (Coverage::Handle h = 1; h < 200; ++h) {
@@ -681,7 +781,7 @@ TEST(Coverage, TextIsReadBack) {
   c.closed(2, kNow);
   get(c, 3, 35, 60);
   EXPECT_EQ(c.text(), "sent 75\nfinished 0-20\nfinished 20-40\ntentative 35-60\n");
-  const auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  const auto again = testkit::must(Coverage::parse(c.text(), 100, kWaits));
   EXPECT_EQ(again.text(), c.text());
   EXPECT_EQ(again.bytes_sent(), 75U);
   EXPECT_EQ(again.open_handles(), 0U);
@@ -694,16 +794,16 @@ TEST(Coverage, TextWithCutsAndDoubtIsReadBack) {
   get(c, 3, 70, 80);
   c.closed(1, kNow);
   EXPECT_EQ(c.text(), "sent 120\nfinished 0-100\ncut 50\ncut 70\n");
-  EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kSettle)).text(), c.text());
+  EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kWaits)).text(), c.text());
   c.opened(4);  // its start will never be known
   EXPECT_EQ(c.text(), "sent 120\ndoubt\n");
-  EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kSettle)).text(), c.text());
+  EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kWaits)).text(), c.text());
 }
 
 TEST(Coverage, OpenHandlesComeBackAsBrokenOnes) {
   auto c = hundred();
   get(c, 1, 0, 100);
-  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kWaits));
   again.settle(kNow);
   EXPECT_EQ(again.due(), std::nullopt);
   EXPECT_FALSE(again.closed(1, kNow));
@@ -714,7 +814,7 @@ TEST(Coverage, AResumeSurvivesARestart) {
   get(c, 1, 0, 50);
   c.broken(1, kNow);
   get(c, 2, 45, 60);
-  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kWaits));
   get(again, 3, 60, 100);
   EXPECT_FALSE(again.closed(3, kNow));
   EXPECT_EQ(again.due(), kNow + kSettle);
@@ -726,18 +826,18 @@ TEST(Coverage, TheWaitOfRuleCBeginsAnewAfterARestart) {
   c.closed(1, kNow);
   get(c, 2, 50, 100);
   c.closed(2, kNow);
-  auto again = testkit::must(Coverage::parse(c.text(), 100, kSettle));
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kWaits));
   EXPECT_EQ(again.due(), std::nullopt);
   again.settle(7);
   EXPECT_EQ(again.due(), 7 + kSettle);
 }
 
 TEST(Coverage, TextOfAnEmptyRecordingIsReadBack) {
-  Coverage c(0, kSettle);
+  Coverage c(0, kWaits);
   c.opened(1);
   c.opened(2);
   c.closed(1, kNow);
-  auto again = testkit::must(Coverage::parse(c.text(), 0, kSettle));
+  auto again = testkit::must(Coverage::parse(c.text(), 0, kWaits));
   again.settle(kNow);
   EXPECT_EQ(again.due(), kNow + kSettle);
 }
@@ -769,7 +869,7 @@ TEST(Coverage, DamagedTextIsRefused) {
                                       "sent 1\nfinished 5-1\n",
                                       "sent 1\nfinished 0-1\r\n",
                                       "sent 1\nsent 1\n"})
-    EXPECT_FAULT(Fault::damaged, Coverage::parse(text, 100, kSettle)) << text;
+    EXPECT_FAULT(Fault::damaged, Coverage::parse(text, 100, kWaits)) << text;
 }
 
 // --- Random operations against a model
@@ -817,14 +917,15 @@ bool all(const Bitmap& bits) { return std::ranges::find(bits, false) == bits.end
 TEST(Coverage, RandomOperationsNeverProveMoreThanTheModel) {
   std::mt19937 random(20261122);
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
-  int delivered = 0, due = 0;
+  int delivered = 0, due = 0, ended_due = 0;
   for (int round = 0; round < 5000; ++round) {
-    Coverage c(kBytes, kSettle);
+    Coverage c(kBytes, kWaits);
     Model model;
     Coverage::Handle next = 1;
+    std::map<Coverage::Handle, bool> told_eof;
     bool finished = false;
     for (int step = 0; step < 40 && !finished; ++step) {
-      const auto what = below(10);
+      const auto what = below(11);
       if (what < 2 || model.open.empty()) {
         c.opened(next);
         model.open[next++];
@@ -835,15 +936,22 @@ TEST(Coverage, RandomOperationsNeverProveMoreThanTheModel) {
       const auto h = std::next(model.open.begin(), static_cast<std::ptrdiff_t>(below(model.open.size())))->first;
       if (what < 7) {
         const auto at = below(3) == 0 ? 0 : below(kBytes + 1), length = below(kBytes + 1);
-        c.booked(h, at, length);
+        const bool eof = below(4) == 0;
+        c.booked(h, at, length, eof);
         model.booked(h, at, length);
+        told_eof[h] = told_eof[h] || eof;
+      } else if (what == 10) {
+        const bool in_order = !model.open.at(h).alone || told_eof[h];
+        c.ended(h, kNow);
+        model.end(h, in_order);
+        if (c.due()) ++ended_due;
       } else if (what < 9) {
         const bool rule_a = model.open.at(h).alone && all(model.open.at(h).got);
         model.end(h, true);
         finished = c.closed(h, kNow);
         EXPECT_EQ(finished, rule_a);
       } else if (below(3) == 0) {  // the keeper starts again
-        c = testkit::must(Coverage::parse(c.text(), kBytes, kSettle));
+        c = testkit::must(Coverage::parse(c.text(), kBytes, kWaits));
         c.settle(kNow);
         while (!model.open.empty()) model.end(model.open.begin()->first, false);
       } else {
@@ -859,6 +967,7 @@ TEST(Coverage, RandomOperationsNeverProveMoreThanTheModel) {
   }
   EXPECT_GT(delivered, 100) << "the test must reach deliveries";
   EXPECT_GT(due, 100);
+  EXPECT_GT(ended_due, 100);
 }
 
 // Rule C byte by byte: a part counts byte i unless another part begins after its own begin and at or before i.
@@ -866,7 +975,7 @@ TEST(Coverage, RuleCIsExactlyTheCutUnion) {
   std::mt19937 random(7);
   int complete = 0;
   for (int round = 0; round < 5000; ++round) {
-    Coverage c(kBytes, kSettle);
+    Coverage c(kBytes, kWaits);
     std::vector<std::pair<std::size_t, std::size_t>> parts;
     for (std::size_t h = 0, count = 1 + random() % 4; h < count; ++h) {
       const std::size_t begin = h == 0 && random() % 3 > 0 ? 0 : 1 + random() % (kBytes - 1);  // one first chunk
@@ -926,6 +1035,7 @@ class Customer {
     std::optional<std::size_t> first = {};  // where that handle began to read; nullopt: not yet
     Coverage::Handle handle = 0;
     std::size_t reads_to = 0;  // the end and what it reads over
+    bool eof = false;          // was told
   };
 
   std::size_t below(std::size_t n) { return random_() % n; }
@@ -935,6 +1045,7 @@ class Customer {
     stream.handle = next_++;
     stream.first.reset();
     stream.sent = 0;
+    stream.eof = false;
     stream.reads_to = one_in(2) ? stream.end : stream.end + below(kBytes - stream.end + 1);
     // A first chunk that reads over the whole file while no other is fetched cannot be told from a plain get.
     if (streams_.size() == 1 && !chunks_.empty() && stream.begin == 0)
@@ -987,6 +1098,12 @@ class Customer {
     Stream& stream = streams_[index];
     const bool all_sent = stream.first && *stream.first + stream.sent >= stream.reads_to;
     if (one_in(12)) return lose(index);
+    if (one_in(40) || (all_sent && stream.eof && one_in(2))) return leave(index);
+    if (all_sent && stream.reads_to == kBytes && !stream.eof && one_in(2)) {
+      coverage_.booked(stream.handle, kBytes, 0, true);
+      stream.eof = true;
+      return say("eof", stream);
+    }
     if (one_in(40) || all_sent) return close(index);
     if (!stream.first) stream.first = stream.position;
     const auto at = *stream.first + stream.sent;
@@ -1013,6 +1130,17 @@ class Customer {
     streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
   }
 
+  // Ends its connection in order, without CLOSE. A tool that reads in chunks, or was told EOF, is done; any other one
+  // was interrupted, and may have thrown away what had arrived.
+  void leave(std::size_t index) {
+    Stream& stream = streams_[index];
+    const bool chunk = !chunks_.empty() && stream.first && *stream.first + stream.sent < kBytes;
+    if (stream.first) receive(stream, stream.eof || chunk ? stream.sent : below(stream.sent + 1));
+    say("leave", stream);
+    coverage_.ended(stream.handle, kNow);
+    streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+
   void lose(std::size_t index) {
     Stream& stream = streams_[index];
     say("lose", stream);
@@ -1026,7 +1154,7 @@ class Customer {
   }
 
   void restart_keeper() {
-    coverage_ = testkit::must(Coverage::parse(coverage_.text(), kBytes, kSettle));
+    coverage_ = testkit::must(Coverage::parse(coverage_.text(), kBytes, kWaits));
     coverage_.settle(kNow);
     hung_.clear();
     streams_.clear();
@@ -1040,7 +1168,7 @@ class Customer {
   }
 
   std::mt19937 random_;
-  Coverage coverage_{kBytes, kSettle};
+  Coverage coverage_{kBytes, kWaits};
   Bitmap local_ = Bitmap(kBytes);
   std::vector<Stream> chunks_;          // of a download in chunks, as its state file tells; empty: a plain file
   std::vector<Stream> streams_;         // of the running tool
