@@ -11,6 +11,7 @@ packages=(
   # tests, demo and benchmarks: peers to compare with, speech to record, tools to look inside
   age openssh-client openssh-server espeak-ng sox asterisk-core-sounds-en-wav
   python3 strace sqlite3 procps iproute2 binutils
+  curl putty-tools
 )
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
