@@ -56,7 +56,7 @@ mkdir -p "$(dirname "$out")"
   printf '\nMachine: %s, %s cores, %s MiB; Linux %s. Data and vaults in %s (%s).\n' \
     "$(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n1)" "$(nproc)" \
     "$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)" "$(uname -r)" "$dir" \
-    "$(findmnt -n -o FSTYPE,OPTIONS --target "$dir" | tr -s ' ')"
+    "$(findmnt -n -o FSTYPE,OPTIONS --target "$dir" | tail -n1 | tr -s ' ')"
   printf 'Versions: callvault %s; openssh-server %s; libssh-4 %s; libssl3 %s; libsodium23 %s; curl %s; putty-tools %s.\n' \
     "$(git -C "$here" describe --always --dirty 2>/dev/null || echo unknown)" "$(version openssh-server)" \
     "$(version libssh-4)" "$(version libssl3)" "$(version libsodium23)" "$(version curl)" "$(version putty-tools)"
