@@ -25,6 +25,7 @@
 #include "base/process.h"
 #include "sftp/admission.h"
 #include "sftp/packet_socket.h"
+#include "sftp/rehearsal.h"
 #include "sftp/sandbox.h"
 
 namespace sftp {
@@ -226,6 +227,7 @@ int run_listener(base::Fd listening, base::Fd keeper, const ListenerSettings& se
     base::log_error((policy ? sandbox.error() : policy.error()).at("listener").what);
     return 1;
   }
+  if (!rehearse(*policy)) base::log_warning("no key exchange was rehearsed: sessions start slower");
   return Listener(std::move(listening), std::move(keeper), settings, std::move(*policy), std::move(*sandbox)).run();
 }
 
