@@ -1,5 +1,6 @@
-// Every statement on the way of a customer finds its rows by an index: a million recordings must not slow down a log-in,
-// the listing of a delivery, a claim or a download. SQLite's own hooks see what is really run; nothing is listed here.
+// Every statement on the way of a customer finds its rows by an index: a million recordings must not slow down a
+// log-in, the listing of a delivery, a claim or a download. SQLite's own hooks see what is really run; nothing is
+// listed here.
 #include <sqlite3.h>
 
 #include <set>
