@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config git
-  libssl-dev libsodium-dev libssh-dev libboost-filesystem-dev libsoci-dev libsqlite3-dev libcli11-dev
+  libssl-dev libsodium-dev libssh-dev libseccomp-dev libboost-filesystem-dev libsoci-dev libsqlite3-dev libcli11-dev
   libtomlplusplus-dev nlohmann-json3-dev libhowardhinnant-date-dev tzdata libspdlog-dev libgtest-dev libbenchmark-dev
   # checks: a second compiler, fuzzing, format, memory
   clang-14 libclang-rt-14-dev llvm-14 clang-tidy-14 clang-format-14 valgrind

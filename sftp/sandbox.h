@@ -12,7 +12,8 @@ namespace sftp {
 class Sandbox {
  public:
   static base::Result<Sandbox> init();
-  // Hardened, no new privileges, little memory, few descriptors; everything but stderr and `keep` is closed.
+  // Hardened, no new privileges, little memory, few descriptors; everything but stderr and `keep` is closed; Landlock
+  // without any rule; seccomp: no open, socket, exec, fork, ptrace, truncate or signal (not in sanitizer builds).
   // What fails here must end the process.
   base::Result<void> enter(std::initializer_list<int> keep) const;
 

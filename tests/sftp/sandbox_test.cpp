@@ -1,0 +1,106 @@
+// What a session process that was taken over tries, inside its fence: each attempt is refused, or ends the process.
+#include "sftp/sandbox.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/log.h"
+#include "tests/testkit/expect.h"
+#include "tests/testkit/temp_folder.h"
+
+namespace sftp {
+namespace {
+
+constexpr int kDone = 100;  // the attempt worked
+
+// How a child ends that makes the attempt inside the fence: kDone, its errno, or -1 times the signal that ended it.
+template <class Attempt>
+int inside(Attempt attempt) {
+  const auto sandbox = testkit::must(Sandbox::init());
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!sandbox.enter({})) _exit(101);
+    _exit(attempt() >= 0 ? kDone : errno);
+  }
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) return 102;
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void need_seccomp() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "SKIPPED: sanitizer builds have no seccomp filter";
+#endif
+}
+
+#define NEED_SECCOMP() \
+  need_seccomp();      \
+  if (IsSkipped()) return
+
+TEST(Sandbox, WhatASessionNeedsWorks) {
+  EXPECT_EQ(inside([] { return close(dup(STDERR_FILENO)); }), kDone);
+  EXPECT_EQ(
+      inside([] { return mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0; }),
+      kDone);
+}
+
+TEST(Sandbox, TheLogGoesOn) {
+  EXPECT_EQ(inside([] {
+              base::log_warning("from inside the fence");
+              return 0;
+            }),
+            kDone);
+}
+
+TEST(Sandbox, NoFileOpensAndNoneIsTruncated) {
+  testkit::TempFolder folder;
+  const std::string path = (folder / "object").string();
+  testkit::must(base::system_files().create_whole(folder / "object", base::as_bytes("sound")));
+  for (const int flags : {O_RDONLY, O_WRONLY, O_RDONLY | O_TRUNC, O_RDWR | O_CREAT}) {
+    const int end = inside([&] { return open(path.c_str(), flags, 0600); });
+    EXPECT_TRUE(end == EPERM || end == EACCES) << end;
+  }
+  NEED_SECCOMP();
+  EXPECT_EQ(inside([&] { return truncate(path.c_str(), 0); }), EPERM);
+  EXPECT_EQ(testkit::must(base::read_file(folder / "object", 10)), base::to_bytes("sound"));
+}
+
+TEST(Sandbox, WhatOnlyAnAttackerCallsEndsTheProcess) {
+  NEED_SECCOMP();
+  const pid_t us = getpid();
+  EXPECT_EQ(inside([] { return socket(AF_INET, SOCK_STREAM, 0); }), -SIGSYS);
+  EXPECT_EQ(inside([] { return execl("/bin/true", "true", nullptr); }), -SIGSYS);
+  EXPECT_EQ(inside([] { return fork(); }), -SIGSYS);
+  EXPECT_EQ(inside([&] { return ptrace(PTRACE_ATTACH, us, nullptr, nullptr) == 0 ? 0 : -1; }), -SIGSYS);
+  EXPECT_EQ(inside([&] { return kill(us, 0); }), -SIGSYS);
+  EXPECT_EQ(inside([] { return unlink("/nothing"); }), -SIGSYS);
+  EXPECT_EQ(inside([&] {
+              char byte = 0;
+              const iovec here{&byte, 1};
+              return static_cast<int>(process_vm_readv(us, &here, 1, &here, 1, 0));
+            }),
+            -SIGSYS);
+}
+
+TEST(Sandbox, NoCodeIsMappedAndTheProcessStaysUnreadable) {
+  NEED_SECCOMP();
+  const auto mapped = [](int protection) {
+    return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+  };
+  EXPECT_EQ(inside([&] { return mapped(PROT_READ | PROT_EXEC); }), -SIGSYS);
+  EXPECT_EQ(inside([] { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); }), EPERM);
+}
+
+}  // namespace
+}  // namespace sftp
