@@ -9,14 +9,10 @@ import json
 import os
 import random
 import re
-import select
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 import wave
@@ -205,65 +201,6 @@ class Client:
             process.kill()
             raise
         return Finished(process.returncode, out.decode("utf-8", "replace"), "")
-
-
-class Proxy:
-    """A TCP proxy on 127.0.0.1 that breaks the line (with a reset) when told to.
-
-    cut_after: bytes from server to client after which it resets both sides.
-    mute_after: bytes from server to client after which nothing from the client is passed on any more; half a second of
-    silence later the line is reset: all data arrives, but no CLOSE does.
-    """
-
-    def __init__(self, port, cut_after=None, mute_after=None):
-        self.target, self.cut_after, self.mute_after = port, cut_after, mute_after
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listening.getsockname()[1]
-        self.passed = 0
-        self.broken = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listening.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
-                threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
-
-    def _serve(self, client, server):
-        with contextlib.suppress(OSError):
-            while self.cut_after != 0:
-                muted = self.mute_after is not None and self.passed >= self.mute_after
-                ready, _, _ = select.select([client, server], [], [], 0.5 if muted else None)
-                if muted and server not in ready:
-                    if client not in ready:
-                        break  # half a second of silence
-                    if not client.recv(65536):
-                        break
-                    continue
-                for source, sink in ((server, client), (client, server)):
-                    if source not in ready or (source is client and muted):
-                        continue
-                    data = source.recv(65536)
-                    if source is server and self.cut_after is not None:
-                        data = data[:self.cut_after - self.passed]
-                    sink.sendall(data)
-                    if source is server:
-                        self.passed += len(data)
-                    if not data:
-                        client.close()
-                        server.close()
-                        return  # ended by itself, or cut below
-                if self.cut_after is not None and self.passed >= self.cut_after:
-                    break
-        for s in (client, server):
-            with contextlib.suppress(OSError):
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            s.close()
-        self.broken.set()
-
-    def close(self):
-        self.listening.close()
 
 
 class EndToEnd(unittest.TestCase):

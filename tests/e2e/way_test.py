@@ -6,7 +6,8 @@ import subprocess
 import time
 import unittest
 
-from harness import BIN, Client, EndToEnd, Proxy
+from harness import BIN, Client, EndToEnd
+from proxy import Proxy
 
 
 class Way(EndToEnd):
