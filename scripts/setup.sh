@@ -10,6 +10,7 @@ packages=(
   clang-14 libclang-rt-14-dev llvm-14 clang-tidy-14 clang-format-14 valgrind
   # tests, demo and benchmarks: peers to compare with, speech to record, tools to look inside
   age openssh-client openssh-server espeak-ng sox asterisk-core-sounds-en-wav
+  putty-tools curl lftp rclone python3-paramiko python3-asyncssh sshfs fuse3 # clients under test
   python3 strace sqlite3 procps iproute2 binutils
   curl putty-tools
 )
@@ -53,3 +54,13 @@ require() {
 }
 require libssh-4 "$least_libssh"
 require libssl3 "$least_libssl"
+
+# Clients under test that come from npm. Debian's node only where there is none.
+have() { command -v "$1" >/dev/null; }
+if ! have node || ! have npm; then
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm </dev/null
+fi
+clients=$(dirname "${BASH_SOURCE[0]}")/../tests/e2e/node
+if [[ ! -d $clients/node_modules/ssh2-sftp-client ]]; then
+  (cd "$clients" && npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund </dev/null)
+fi

@@ -1,0 +1,282 @@
+"""The real SFTP clients: how each one is run, takes its password from a file or its input, and knows the host key.
+
+A case is a function of a Site (where and as whom), the names it must fetch, and the folder they go to.
+"""
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from harness import Finished
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"  # the one that has Debian's modules
+NODE_MODULES = os.path.join(HERE, "node", "node_modules")
+CASES = []
+
+
+class Site:
+    """One delivery behind one port, with a home folder for configuration files."""
+
+    def __init__(self, home, port, delivery, host_key):
+        os.makedirs(home)
+        self.home, self.port, self.account, self.password = home, port, delivery["account"], delivery["password"]
+        kind, key = host_key.split()[-2:] if host_key.split()[-1].startswith("AAAA") else host_key.split()[1:3]
+        self.fingerprint = delivery["fingerprint"]
+        self.password_file = self.secret("password", self.password + "\n")
+        self.askpass = self.secret("askpass.sh", f'#!/bin/sh\nexec cat "{self.password_file}"\n', 0o700)
+        self.known_hosts = self.secret("known_hosts", f"[127.0.0.1]:{port} {kind} {key}\n")
+        self.ssh_options = ["-F", "/dev/null", "-o", f"UserKnownHostsFile={self.known_hosts}", "-o",
+                            "StrictHostKeyChecking=yes", "-o", "PubkeyAuthentication=no", "-o",
+                            "NumberOfPasswordPrompts=1", "-o", "ConnectTimeout=30"]
+
+    def secret(self, name, text, mode=0o600):
+        path = os.path.join(self.home, name)
+        with open(path, "w", opener=lambda p, flags: os.open(p, flags, mode)) as f:
+            f.write(text)
+        return path
+
+    def run(self, command, cwd, stdin="", timeout=300):
+        env = {"PATH": os.environ["PATH"], "HOME": self.home, "LANG": "C.UTF-8", "SSH_ASKPASS": self.askpass,
+               "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none", "XDG_CONFIG_HOME": self.home,
+               "NODE_PATH": NODE_MODULES}
+        done = subprocess.run(command, input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
+                              env=env, start_new_session=True, timeout=timeout)
+        return Finished(done.returncode, done.stdout.decode("utf-8", "replace"), "")
+
+    def job(self, names, target, how):
+        return json.dumps({"host": "127.0.0.1", "port": self.port, "account": self.account, "password": self.password,
+                           "known_hosts": self.known_hosts, "names": names, "target": target, "how": how})
+
+
+class Case:
+    def __init__(self, client, how, run, needs, waits_for_rule_b):
+        self.client, self.how, self.run, self.needs = client, how, run, needs
+        self.waits_for_rule_b = waits_for_rule_b
+
+    @property
+    def test_name(self):
+        return "test_" + re.sub(r"\W+", "_", self.how).strip("_")
+
+    def missing(self):
+        """What is not installed, in words; None when the client can run."""
+        for need in self.needs:
+            if need.startswith("python:"):
+                found = subprocess.run([PYTHON, "-c", f"import {need[7:]}"], capture_output=True).returncode == 0
+            elif need.startswith("npm:"):
+                found = os.path.isdir(os.path.join(NODE_MODULES, need[4:]))
+            elif need.startswith("/"):
+                found = os.path.exists(need)
+            else:
+                found = shutil.which(need) is not None
+            if not found:
+                return f"{need} not installed"
+        return None
+
+
+def case(client, how, *needs, waits_for_rule_b=False):
+    def add(run):
+        CASES.append(Case(client, how, run, needs or (client,), waits_for_rule_b))
+        return run
+    return add
+
+
+# --- OpenSSH
+
+def sftp(site, target, *commands):
+    batch = "".join(c + "\n" for c in commands)
+    return site.run(["sftp", "-q", *site.ssh_options, "-P", str(site.port), f"{site.account}@127.0.0.1"], target, batch)
+
+
+@case("openssh", "sftp get", "sftp")
+def _(site, names, target):
+    return sftp(site, target, *[f"get {n}" for n in names])
+
+
+@case("openssh", "sftp get -p", "sftp")
+def _(site, names, target):
+    return sftp(site, target, *[f"get -p {n}" for n in names])
+
+
+@case("openssh", "sftp get -r", "sftp")
+def _(site, names, target):
+    return sftp(site, target, f"get -r . {target}")
+
+
+@case("openssh", "scp -s", "scp")
+def _(site, names, target):
+    return site.run(["scp", "-s", *site.ssh_options, "-P", str(site.port),
+                     *[f"{site.account}@127.0.0.1:/{n}" for n in names], target], target)
+
+
+@case("openssh", "scp -s -r", "scp")
+def _(site, names, target):
+    return site.run(["scp", "-s", "-r", *site.ssh_options, "-P", str(site.port), f"{site.account}@127.0.0.1:/", target],
+                    target)
+
+
+# --- PuTTY
+
+def putty(site, program, target, *args, stdin=""):
+    return site.run([program, "-batch", "-P", str(site.port), "-pwfile", site.password_file, "-hostkey",
+                     site.fingerprint, *args], target, stdin)
+
+
+def psftp(site, target, *commands):
+    batch = site.secret("psftp.txt", "".join(c + "\n" for c in commands) + "quit\n")
+    return putty(site, "psftp", target, "-b", batch, f"{site.account}@127.0.0.1")
+
+
+@case("putty", "psftp get", "psftp")
+def _(site, names, target):
+    return psftp(site, target, *[f"get {n}" for n in names])
+
+
+@case("putty", "psftp mget -r", "psftp")
+def _(site, names, target):
+    return psftp(site, target, "mget -r *")
+
+
+@case("putty", "pscp -r", "pscp")
+def _(site, names, target):
+    return putty(site, "pscp", target, "-sftp", "-r", f"{site.account}@127.0.0.1:/", target)
+
+
+# --- curl
+
+def curl(site, names, target, *options):
+    key = base64.b64encode(base64.b64decode(site.fingerprint.removeprefix("SHA256:") + "==")).decode()
+    config = f'user = "{site.account}:{site.password}"\nhostpubsha256 = "{key}"\nsilent\nshow-error\n'
+    config += "".join(f'url = "sftp://127.0.0.1:{site.port}/{n}"\noutput = "{n}"\n' for n in names)
+    return site.run(["curl", *options, "-K", site.secret("curl.txt", config)], target)
+
+
+@case("curl", "curl")
+def _(site, names, target):
+    return curl(site, names, target)
+
+
+@case("curl", "curl -Z")
+def _(site, names, target):
+    return curl(site, names, target, "-Z", "--parallel-max", "8")
+
+
+# --- lftp
+
+def lftp(site, target, *commands):
+    ssh = " ".join(["ssh", "-a", "-x", *site.ssh_options])
+    script = site.secret("lftp.txt", "\n".join([
+        f'set sftp:connect-program "{ssh}"', "set net:max-retries 5", "set net:reconnect-interval-base 1",
+        "set cmd:fail-exit yes", f"open -u {site.account},{site.password} sftp://127.0.0.1:{site.port}", *commands, ""]))
+    return site.run(["lftp", "--norc", "-f", script], target)
+
+
+@case("lftp", "lftp get", waits_for_rule_b=True)
+def _(site, names, target):
+    return lftp(site, target, *[f"get {n}" for n in names])
+
+
+@case("lftp", "lftp pget -n4", waits_for_rule_b=True)
+def _(site, names, target):
+    return lftp(site, target, *[f"pget -n4 {n}" for n in names])
+
+
+@case("lftp", "lftp mirror", waits_for_rule_b=True)
+def _(site, names, target):
+    return lftp(site, target, f"mirror / {target}")
+
+
+@case("lftp", "lftp mirror -P4", waits_for_rule_b=True)
+def _(site, names, target):
+    return lftp(site, target, f"mirror -P4 --use-pget-n=3 / {target}")
+
+
+@case("lftp", "lftp mirror --Remove-source-files", waits_for_rule_b=True)
+def _(site, names, target):
+    return lftp(site, target, "set cmd:fail-exit no", f"mirror --Remove-source-files --include-glob *.wav / {target}")
+
+
+# --- rclone
+
+def rclone(site, target, *args):
+    obscured = subprocess.run(["rclone", "obscure", "-"], input=site.password, capture_output=True, text=True, check=True)
+    config = site.secret("rclone.conf", f"[vault]\ntype = sftp\nhost = 127.0.0.1\nport = {site.port}\n"
+                         f"user = {site.account}\npass = {obscured.stdout.strip()}\nknown_hosts_file = {site.known_hosts}\n")
+    return site.run(["rclone", "--config", config, *args], target)
+
+
+@case("rclone", "rclone copy")
+def _(site, names, target):
+    return rclone(site, target, "copy", "vault:/", target)
+
+
+@case("rclone", "rclone copyto")
+def _(site, names, target):
+    for n in names:
+        done = rclone(site, target, "copyto", f"vault:/{n}", os.path.join(target, n))
+        if done.code:
+            break
+    return done
+
+
+@case("rclone", "rclone sync")
+def _(site, names, target):
+    return rclone(site, target, "sync", "vault:/", target)
+
+
+@case("rclone", "rclone move")
+def _(site, names, target):
+    return rclone(site, target, "move", "--include", "*.wav", "vault:/", target)
+
+
+@case("rclone", "rclone multi-thread")
+def _(site, names, target):
+    return rclone(site, target, "copy", "--multi-thread-cutoff", "1M", "--multi-thread-streams", "4", "vault:/", target)
+
+
+# --- Python
+
+def python_case(module, how):
+    @case(module, f"{module} {how}", PYTHON, f"python:{module}")
+    def _(site, names, target):
+        return site.run([PYTHON, "-W", "ignore", os.path.join(HERE, "python_clients.py"), module], target,
+                        site.job(names, target, how))
+
+
+for _how in ("get", "getfo", "read", "prefetch"):
+    python_case("paramiko", _how)
+for _how in ("get", "mget", "preserve"):
+    python_case("asyncssh", _how)
+
+
+# --- Node.js
+
+def node_case(module, how, waits_for_rule_b=False):
+    @case(module, f"{module} {how}", "node", f"npm:{module}", waits_for_rule_b=waits_for_rule_b)
+    def _(site, names, target):
+        return site.run(["node", os.path.join(HERE, "node", "clients.js"), module], target, site.job(names, target, how))
+
+
+node_case("ssh2", "fastGet")
+node_case("ssh2", "stream", waits_for_rule_b=True)
+node_case("ssh2-sftp-client", "get", waits_for_rule_b=True)
+node_case("ssh2-sftp-client", "fastGet")
+node_case("ssh2-sftp-client", "downloadDir", waits_for_rule_b=True)
+
+
+# --- mounts
+
+@case("sshfs", "sshfs cp", "sshfs", "fusermount3", "/dev/fuse")
+def _(site, names, target):
+    mount = os.path.join(site.home, "mount")
+    os.mkdir(mount)
+    mounted = site.run(["sshfs", "-o", "password_stdin", *[o for o in site.ssh_options if o not in ("-F", "/dev/null")],
+                        "-p", str(site.port), f"{site.account}@127.0.0.1:/", mount], target, site.password + "\n")
+    if mounted.code:
+        return mounted
+    try:
+        return site.run(["cp", *[os.path.join(mount, n) for n in names], target], target)
+    finally:
+        site.run(["fusermount3", "-u", mount], target)

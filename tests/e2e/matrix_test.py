@@ -1,0 +1,87 @@
+"""The client matrix: every real client gets every recording exactly once, then it is gone and the log-in is refused."""
+import os
+import time
+
+from clients import CASES, Site
+from harness import Client, EndToEnd, sha256
+from proxy import Proxy
+
+RTT_MS = float(os.environ.get("CALLVAULT_E2E_RTT", 0))
+SMALL, MIDDLE, LARGE = (20, 8_000), (3, 240_000), (1, int(os.environ.get("CALLVAULT_E2E_LARGE", 20_000_000)))
+NOTICES = ("READ-ME-FIRST.txt", "SHA256SUMS")
+
+
+class Matrix(EndToEnd):
+    """One vault and one daemon for all cases of a client; a delivery of its own for each."""
+
+    def fetched(self, folder):
+        """Wherever in the folder the client put it."""
+        found = {}
+        for at, _, names in os.walk(folder):
+            found.update({n: sha256(os.path.join(at, n)) for n in names if n not in NOTICES})
+        return found
+
+    def run_client(self, name):
+        cases = [c for c in CASES if c.client == name]
+        self.assertGreater(len(cases), 0)
+        missing = {c.missing() for c in cases} - {None}
+        if missing:
+            self.skipTest(", ".join(sorted(missing)))
+        vault = self.new_vault(connections_burst=1000, connections_per_minute=6000)
+        if "without_close" in open(os.path.join(vault.dir, "callvault.toml")).read():
+            vault.configure(without_close="1s")
+        daemon = self.start(vault)
+        key = vault.must("hostkey", identity=False).out
+        line = next(row for row in key.splitlines() if "ssh-ed25519 AAAA" in row)
+        key = "key " + line[line.index("ssh-ed25519"):]
+        for case in cases:
+            with self.subTest(case=case.how):
+                self.one_case(vault, daemon, key, case)
+        self.assertEqual(vault.check().code, 0)
+        daemon.stop()
+
+    def one_case(self, vault, daemon, key, case):
+        began = time.monotonic()
+        spool = self.in_dir = os.path.join(self.folder, "spool", case.test_name)
+        os.makedirs(spool)
+        made = {}
+        for count, size in (SMALL, MIDDLE, LARGE):
+            made.update(self.make_recordings(count, size, first=len(made)))
+        ids = [r["id"] for r in vault.ingest(spool)]
+        self.assertEqual(len(ids), len(made))
+        delivery = vault.deliver("acme", *ids)
+        port = daemon.port
+        if RTT_MS:
+            proxy = Proxy(daemon.port)
+            self.addCleanup(proxy.close)
+            port = proxy.port
+        site = Site(os.path.join(self.folder, "home-" + case.test_name), port, delivery, key)
+        target = os.path.join(self.folder, "got-" + case.test_name)
+        os.mkdir(target)
+        done = case.run(site, list(made), target)
+        self.assertEqual(done.code, 0, done.out)
+        self.assertEqual(self.fetched(target), made)
+        self.until(lambda: {vault.states()[i] for i in ids} == {"erased"}, 30,
+                   f"after {case.how} not all is erased: {[vault.states()[i] for i in ids].count('sealed')} left")
+        client = Client(self.folder, daemon.port, delivery)
+        refused = None
+
+        def ended():
+            nonlocal refused
+            time.sleep(1.5)  # a log-in keeps the claim alive: only a pause lets it end
+            refused = client.run("ls")
+            return refused.code != 0
+
+        self.until(ended, 30, "the password still works")
+        self.assertIn("password already used", refused.out)
+        print(f"{case.how}: {len(made)} recordings once, {time.monotonic() - began:.1f} s")
+
+
+class Clients(Matrix):
+    """A test for each client, made below."""
+
+
+for _client in sorted({c.client for c in CASES}):
+    def _test(self, client=_client):
+        self.run_client(client)
+    setattr(Clients, "test_" + _client.replace("-", "_"), _test)

@@ -1,0 +1,49 @@
+"""Runs paramiko or asyncssh as a customer's script would. The job comes as JSON on stdin."""
+import asyncio
+import json
+import os
+import sys
+
+job = json.load(sys.stdin)
+
+
+def path(name):
+    return os.path.join(job["target"], name)
+
+
+def with_paramiko():
+    import paramiko
+    client = paramiko.SSHClient()
+    client.load_host_keys(job["known_hosts"])
+    client.connect(job["host"], job["port"], job["account"], job["password"], allow_agent=False, look_for_keys=False)
+    sftp = client.open_sftp()
+    for name in job["names"]:
+        if job["how"] == "get":
+            sftp.get(name, path(name))
+            continue
+        with open(path(name), "wb") as out:
+            if job["how"] == "getfo":
+                sftp.getfo(name, out)
+                continue
+            with sftp.open(name, "rb") as source:
+                if job["how"] == "prefetch":
+                    source.prefetch()
+                out.write(source.read())
+    client.close()
+
+
+async def with_asyncssh():
+    import asyncssh
+    async with asyncssh.connect(job["host"], job["port"], username=job["account"], password=job["password"],
+                                known_hosts=job["known_hosts"], client_keys=None, config=None) as connection:
+        async with connection.start_sftp_client() as sftp:
+            if job["how"] == "mget":
+                return await sftp.mget("/*", job["target"], recurse=True)
+            for name in job["names"]:
+                await sftp.get(name, path(name), preserve=job["how"] == "preserve")
+
+
+if sys.argv[1] == "paramiko":
+    with_paramiko()
+else:
+    asyncio.run(with_asyncssh())
