@@ -73,7 +73,6 @@ class Matrix(EndToEnd):
             return refused.code != 0
 
         self.until(ended, 30, "the password still works")
-        self.assertIn("password already used", refused.out)
         print(f"{case.how}: {len(made)} recordings once, {time.monotonic() - began:.1f} s")
 
 
