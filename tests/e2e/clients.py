@@ -141,7 +141,7 @@ def _(site, names, target):
 
 @case("putty", "pscp -r", "pscp")
 def _(site, names, target):
-    return putty(site, "pscp", target, "-sftp", "-r", f"{site.account}@127.0.0.1:/", target)
+    return putty(site, "pscp", target, "-sftp", "-r", f"{site.account}@127.0.0.1:/*", target)
 
 
 # --- curl
