@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.h"
 #include "cli/commands.h"
 #include "cli/letter.h"
 #include "cli/output.h"
@@ -19,6 +20,13 @@ std::string known_host(const Address& address) {
                                                  : "[" + address.host + "]:" + std::to_string(address.port);
 }
 
+// For the name's zone: algorithm 4 is Ed25519, type 2 is SHA-256, which the fingerprint shows in base64.
+Result<std::string> sshfp(const std::string& host, const std::string& fingerprint) {
+  const auto digest = base::unbase64(fingerprint.substr(fingerprint.find(':') + 1), base::Padding::none);
+  if (!digest) return digest.error();
+  return host + " IN SSHFP 4 2 " + base::hex(*digest);
+}
+
 Result<void> run(Context& context) {
   auto vault = context.open_vault();
   if (!vault) return vault.error();
@@ -29,11 +37,14 @@ Result<void> run(Context& context) {
   if (!key) return key.error();
   const bool public_host = !vault->config().public_host.empty();
   const std::string line = public_host ? known_host(public_address(*vault)) + " " + *key : "";
-  if (!public_host) say_hint("with public_host set in callvault.toml, a line for known_hosts is printed");
-  if (!context.json) return print(*fingerprint + "\n" + (public_host ? line : *key) + "\n");
+  const auto record = public_host ? sshfp(public_address(*vault).host, *fingerprint) : Result<std::string>("");
+  if (!record) return record.error();
+  if (!public_host) say_hint("with public_host set in callvault.toml, lines for known_hosts and DNS are printed");
+  if (!context.json) return print(*fingerprint + "\n" + (public_host ? line + "\n" + *record : *key) + "\n");
   return print(Json{{"fingerprint", *fingerprint},
                     {"public_key", *key},
-                    {"known_hosts", public_host ? Json(line) : Json(nullptr)}}
+                    {"known_hosts", public_host ? Json(line) : Json(nullptr)},
+                    {"sshfp", public_host ? Json(*record) : Json(nullptr)}}
                    .dump(2, ' ', true) +
                "\n");
 }

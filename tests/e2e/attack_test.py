@@ -119,10 +119,24 @@ class Attack(EndToEnd):
         self.assertEqual(daemon.stop(), 0)
 
     def test_the_fingerprint_is_the_one_that_the_network_shows(self):
-        _, _, _, daemon = self.served()
+        vault, _, _, daemon = self.served()
         scan = subprocess.run(["ssh-keyscan", "-p", str(daemon.port), "127.0.0.1"], capture_output=True, timeout=60)
         shown = subprocess.run(["ssh-keygen", "-lf", "-"], input=scan.stdout, capture_output=True, timeout=60)
         self.assertEqual([line.split()[1].decode() for line in shown.stdout.splitlines()], [daemon.fingerprint])
+        config = os.path.join(vault.dir, "callvault.toml")
+        with open(config) as f:
+            text = f.read()
+        self.assertIn("public_host = ''", text)
+        with open(config, "w") as f:
+            f.write(text.replace("public_host = ''", "public_host = 'vault.example.net'"))
+        shown = vault.must("hostkey", "--json", identity=False).json()
+        self.assertEqual(shown["fingerprint"], daemon.fingerprint)
+        public = os.path.join(self.folder, "host.pub")
+        with open(public, "w") as f:
+            f.write(shown["public_key"] + "\n")
+        records = subprocess.run(["ssh-keygen", "-r", "vault.example.net", "-f", public], capture_output=True, text=True)
+        self.assertIn(shown["sshfp"], records.stdout.splitlines())
+        self.assertIn(shown["sshfp"], vault.must("hostkey", identity=False).out.splitlines())
         self.assertEqual(daemon.stop(), 0)
 
 
