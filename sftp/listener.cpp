@@ -200,7 +200,9 @@ void Listener::reap(int options) {
     const pid_t session = waitpid(-1, &status, options);
     if (session <= 0) return;
     if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM)
-      base::log_error("a session crashed with signal " + std::to_string(WTERMSIG(status)));
+      base::log_error(WTERMSIG(status) == SIGSYS
+                          ? "a session called what its fence forbids, and was ended: it may have been taken over"
+                          : "a session crashed with signal " + std::to_string(WTERMSIG(status)));
     admission_.closed(session);
     sessions_.erase(session);
   }
