@@ -375,6 +375,9 @@ void Keeper::tick() {
       if (seen->open_item_withdrawn) cut(claim, Refusal::withdrawn);
     }
     store_coverage(claim);
+    const auto lingered = claim.end_lingers(vault_.clock().now());
+    if (lingered.any) erase_pending_ = true;
+    if (lingered.open) cut(claim, Refusal::gone);
     if (!claim.erases() && claim.connections == 0) {
       over.push_back(id);
       continue;

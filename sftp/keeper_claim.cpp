@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "keys/sealed_header.h"
+#include "vault/customer.h"
 #include "vault/open_recording.h"
 
 namespace sftp {
@@ -16,6 +17,16 @@ namespace {
 
 constexpr std::size_t kPage = kMaxMessage - 1024;        // room for the head of the message
 constexpr std::uint64_t kStoreEvery = 64 * 1024 * 1024;  // coverage is stored at least this often
+
+// Seconds. A customer whose row was edited gets the default.
+base::Seconds linger_of(vault::Vault& vault, const std::string& customer) {
+  if (customer.empty()) return 0;
+  const auto row = vault.catalog().customer(customer);
+  const auto verified = row ? vault::verified_customer(vault, *row) : base::Result<void>(row.error());
+  if (verified) return row->linger * 60;
+  base::log_error(verified.error().what);
+  return 0;
+}
 
 vault::Coverage::Handle next_handle() {
   static vault::Coverage::Handle next = 0;
@@ -36,11 +47,13 @@ Result<KeeperClaim> KeeperClaim::load(vault::Vault& vault, const vault::AccessRo
     if (!coverage) return coverage.error().at(item.recording);
     coverage->settle(base::monotonic_ms());
     if (coverage->due()) claim.waiting_.insert(item.position);
-    claim.items_.push_back({item.recording, std::move(item.entry), item.state == "delivered",
+    const bool delivered = item.state == "delivered";
+    claim.items_.push_back({item.recording, std::move(item.entry), delivered, delivered ? item.linger_until : 0,
                             item.state == "withdrawn" || (item.state == "offered" && item.recording_state != "sealed"),
                             std::move(*coverage)});
   }
   claim.active_ms = base::monotonic_ms();
+  claim.linger_ = linger_of(vault, row.customer);
   return claim;
 }
 
@@ -63,12 +76,14 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
   active_ms = now_ms;
   if (number >= item_count()) return Refusal::not_found;
   Item& item = items_[number];
-  if (item.gone) return Refusal::gone;
+  const bool lingers = item.gone && item.linger_until > vault_->clock().now();
+  if (item.gone && !lingers) return Refusal::gone;
   if (item.withdrawn) return Refusal::withdrawn;
   auto opened = [&]() -> Result<OpenedItem> {
     auto row = vault_->catalog().recording(item.recording);
     if (!row) return row.error();
-    if (row->state != "sealed") return Error{Fault::not_found, item.recording + ": " + row->state};
+    if (row->state != "sealed" && !(lingers && row->state == "erasing"))
+      return Error{Fault::not_found, item.recording + ": " + row->state};
     auto record = vault::verified_record(*vault_, *row);
     if (!record) return record.error();
     if (record->columns.customer != row_.customer)
@@ -95,7 +110,7 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
                       next_handle()};
   }();
   if (!opened) {
-    if (opened.error().fault == Fault::not_found) return Refusal::withdrawn;
+    if (opened.error().fault == Fault::not_found) return lingers ? Refusal::gone : Refusal::withdrawn;
     base::log_error(opened.error().at("open for " + row_.id).what);
     return opened.error().fault == Fault::damaged ? Refusal::damaged : Refusal::failed;
   }
@@ -116,7 +131,14 @@ void KeeperClaim::deliver(std::uint32_t number) {
   if (!erases() || item.gone || item.withdrawn) return;
   item.gone = true;
   item.changed = false;
-  delivered_.push_back({row_.id, number, item.recording});
+  item.linger_until = linger_end(item);
+  delivered_.push_back({row_.id, number, item.recording, item.linger_until});
+}
+
+// An empty file can be opened as long as the claim lasts: some clients fetch it twice.
+base::Seconds KeeperClaim::linger_end(const Item& item) const {
+  if (item.coverage.size() == 0) return row_.claimed_at + vault_->config().claim_longest;
+  return linger_ > 0 ? vault_->clock().now() + linger_ : 0;
 }
 
 bool KeeperClaim::close(std::uint32_t number, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms) {
@@ -142,10 +164,32 @@ void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, boo
   if (item.coverage.due()) waiting_.insert(number);
 }
 
-std::optional<Refusal> KeeperClaim::remove(std::uint32_t item) const {
-  if (item >= item_count()) return Refusal::not_found;
-  if (items_[item].gone) return std::nullopt;
-  return Refusal::not_allowed;
+std::optional<Refusal> KeeperClaim::remove(std::uint32_t number) {
+  if (number >= item_count()) return Refusal::not_found;
+  Item& item = items_[number];
+  if (!item.gone && item.coverage.due()) deliver(number);
+  if (!item.gone) return Refusal::not_allowed;
+  if (item.linger_until == 0) return std::nullopt;
+  const auto waits = std::ranges::find(delivered_, number, &vault::DeliveredItem::position);
+  if (waits != delivered_.end()) {
+    waits->linger_until = 0;
+  } else if (auto r = vault::end_linger(*vault_, row_.id, item.recording); !r) {
+    base::log_error(r.error().at("end linger").what);
+    return Refusal::failed;
+  }
+  item.linger_until = vault_->clock().now();  // end_lingers() takes it from here
+  return std::nullopt;
+}
+
+KeeperClaim::Lingered KeeperClaim::end_lingers(base::Seconds now) {
+  Lingered out{false, false};
+  for (Item& item : items_) {
+    if (item.linger_until == 0 || item.linger_until > now) continue;
+    item.linger_until = 0;
+    out.any = true;
+    out.open = out.open || item.coverage.open_handles() > 0;
+  }
+  return out;
 }
 
 void KeeperClaim::settle(std::int64_t now_ms) {
@@ -170,8 +214,9 @@ std::optional<std::int64_t> KeeperClaim::next_due() const {
 }
 
 bool KeeperClaim::all_gone() const {
-  return delivered_.empty() &&
-         std::all_of(items_.begin(), items_.end(), [](const Item& i) { return i.gone || i.withdrawn; });
+  return delivered_.empty() && std::all_of(items_.begin(), items_.end(), [](const Item& i) {
+           return (i.gone && (i.linger_until == 0 || i.coverage.size() == 0)) || i.withdrawn;
+         });
 }
 
 std::vector<vault::DeliveredItem> KeeperClaim::take_delivered() { return std::exchange(delivered_, {}); }

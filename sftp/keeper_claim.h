@@ -46,12 +46,19 @@ class KeeperClaim {
   bool close(std::uint32_t item, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms);
   // The connection of an open handle is over; `orderly` as in ask::End.
   void lost(std::uint32_t item, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms);
-  std::optional<Refusal> remove(std::uint32_t item) const;  // nullopt: fine, it is gone already
+  // nullopt: fine, it is gone, or was downloaded and goes now: this is the customer's own acknowledgement.
+  std::optional<Refusal> remove(std::uint32_t item);
 
   // Rules B and C: items whose wait is over are delivered now.
   void settle(std::int64_t now_ms);
   std::optional<std::int64_t> next_due() const;
-  bool all_gone() const;
+  // Items whose time to linger is over at `now`: their keys must go.
+  struct Lingered {
+    bool any;
+    bool open;  // somebody reads one of them
+  };
+  Lingered end_lingers(base::Seconds now);
+  bool all_gone() const;  // and nothing lingers
   bool has_delivered() const { return !delivered_.empty(); }
 
   // Delivered in memory, to be marked in the catalogue; the caller takes them.
@@ -72,8 +79,9 @@ class KeeperClaim {
  private:
   struct Item {
     std::string recording, entry;
-    bool gone = false;       // delivered, here or by an earlier claim's connection
-    bool withdrawn = false;  // for another reason
+    bool gone = false;               // delivered, here or by an earlier claim's connection
+    base::Seconds linger_until = 0;  // delivered, and can be opened again until then
+    bool withdrawn = false;          // for another reason
     vault::Coverage coverage;
     bool changed = false;
     bool new_copy = false;        // earlier parts were dropped since it was last stored
@@ -82,11 +90,13 @@ class KeeperClaim {
   KeeperClaim(vault::Vault& vault, vault::AccessRow row, vault::AccessStatement statement)
       : vault_(&vault), row_(std::move(row)), statement_(std::move(statement)) {}
   void deliver(std::uint32_t item);
+  base::Seconds linger_end(const Item& item) const;
 
   vault::Vault* vault_;
   vault::AccessRow row_;
   vault::AccessStatement statement_;
   std::vector<Item> items_;
+  base::Seconds linger_ = 0;  // of its customer
   std::vector<vault::DeliveredItem> delivered_;
   std::set<std::uint32_t> waiting_;  // items whose due time of rule B or C runs
 };

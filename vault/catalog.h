@@ -37,6 +37,7 @@ struct RecordingRow {
   std::string record;  // signed ingest record
   int level = 0;       // of its erasure
   long long generation = 0;
+  base::Seconds linger_until = 0;  // in state erasing: its keys go at this time, not before
 };
 
 struct RecordingFilter {
@@ -64,8 +65,9 @@ struct ItemRow {
   std::string coverage;  // vault/coverage.h text()
   long long sent = 0;    // bytes of DATA in all, for warnings
   base::Seconds delivered_at = 0;
-  std::string recording_state;  // joined
-  std::uint64_t size = 0;       // joined: plaintext bytes
+  std::string recording_state;     // joined
+  base::Seconds linger_until = 0;  // joined
+  std::uint64_t size = 0;          // joined: plaintext bytes
 };
 
 struct AuditRow {
@@ -123,7 +125,8 @@ class Catalog {
   base::Result<std::vector<std::string>> recipients_of(const std::string& recording);
 
   // sealed -> erasing; forgets its source. Number of rows that changed: 0 when it was not sealed.
-  base::Result<int> mark_erasing(const std::string& id, const std::string& reason);
+  base::Result<int> mark_erasing(const std::string& id, const std::string& reason, base::Seconds linger_until);
+  base::Result<void> end_linger(const std::string& id);  // an erasing recording is due at once
   // Deletes its headers and metadata; the clear columns stay.
   base::Result<void> drop_keys_of(const std::string& id);
   base::Result<int> set_erased(const std::string& id, base::Seconds now, int level, std::uint64_t generation);
@@ -143,7 +146,8 @@ class Catalog {
   base::Result<void> claim(const std::string& access, const std::string& attempt, const std::string& network,
                            base::Seconds now);
   base::Result<void> saw(const std::string& access, base::Seconds now);
-  // open or claimed -> finished, expired or revoked; its offered items are withdrawn, entries and headers deleted.
+  // open or claimed -> finished, expired or revoked; its offered items are withdrawn, entries and headers deleted, and
+  // nothing of it lingers any more.
   base::Result<int> end_access(const std::string& access, const std::string& state, base::Seconds now);
   // Ended accesses whose erase secret is still in the key-slot store, and the mark that it is not.
   base::Result<std::vector<AccessRow>> accesses_to_erase();

@@ -162,21 +162,23 @@ Result<std::vector<ItemRow>> Catalog::items(const std::string& access) {
     long long position = 0;
     long long delivered = 0;
     long long size = 0;
+    long long linger = 0;
     int exclusive = 0;
     soci::statement st =
         (state_->sql.prepare
              << "SELECT i.access, i.position, i.recording, i.exclusive, i.state, i.entry, i.coverage, i.sent,"
-                " i.delivered_at, r.state, r.size FROM item i JOIN recording r ON r.id = i.recording"
+                " i.delivered_at, r.state, r.size, r.linger_until FROM item i JOIN recording r ON r.id = i.recording"
                 " WHERE i.access = :access ORDER BY i.position",
          use(access, "access"), into(item.access), into(position), into(item.recording), into(exclusive),
          into(item.state), into(item.entry), into(item.coverage), into(item.sent), into(delivered),
-         into(item.recording_state), into(size));
+         into(item.recording_state), into(size), into(linger));
     st.execute();
     while (st.fetch()) {
       item.position = static_cast<std::uint32_t>(position);
       item.exclusive = exclusive != 0;
       item.delivered_at = delivered;
       item.size = static_cast<std::uint64_t>(size);
+      item.linger_until = linger;
       all.push_back(item);
     }
     return all;
@@ -229,6 +231,9 @@ Result<int> Catalog::end_access(const std::string& access, const std::string& st
     if (changed == 0) return changed;
     state_->sql << "UPDATE item SET state = 'withdrawn' WHERE access = :id AND state = 'offered'", use(access, "id");
     state_->sql << "UPDATE item SET entry = '', coverage = '' WHERE access = :id", use(access, "id");
+    state_->sql << "UPDATE recording SET linger_until = 0 WHERE id IN"
+                   " (SELECT recording FROM item WHERE access = :id AND state = 'delivered')",
+        use(access, "id");
     state_->sql << "DELETE FROM header WHERE recipient = :id", use(access, "id");
     return changed;
   });

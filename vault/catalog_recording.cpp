@@ -14,12 +14,12 @@ namespace {
 
 constexpr const char* kRecording =
     "SELECT id, class, COALESCE(customer, ''), category, call_time, size, slot, state, quarantine, reason, received_at,"
-    " ended_at, due_at, record, level, generation FROM recording";
+    " ended_at, due_at, record, level, generation, linger_until FROM recording";
 
 // Where a row of kRecording is read into.
 struct RecordingInto {
   RecordingRow row;
-  long long call_time = 0, size = 0, slot = 0, received = 0, ended = 0, due = 0;
+  long long call_time = 0, size = 0, slot = 0, received = 0, ended = 0, due = 0, linger = 0;
 
   void bind(soci::statement& st) {
     st.exchange(into(row.columns.recording));
@@ -38,6 +38,7 @@ struct RecordingInto {
     st.exchange(into(row.record));
     st.exchange(into(row.level));
     st.exchange(into(row.generation));
+    st.exchange(into(linger));
   }
   const RecordingRow& take() {
     row.columns.call_time = call_time;
@@ -46,6 +47,7 @@ struct RecordingInto {
     row.received_at = received;
     row.ended_at = ended;
     row.due_at = due;
+    row.linger_until = linger;
     return row;
   }
 };
@@ -177,14 +179,22 @@ Result<std::vector<std::string>> Catalog::recipients_of(const std::string& recor
   });
 }
 
-Result<int> Catalog::mark_erasing(const std::string& id, const std::string& reason) {
+Result<int> Catalog::mark_erasing(const std::string& id, const std::string& reason, base::Seconds linger_until) {
   return guarded("mark erasing", [&]() -> Result<int> {
+    const long long until = linger_until;
     soci::statement st =
-        (state_->sql.prepare << "UPDATE recording SET state = 'erasing', reason = :reason, source_key = NULL"
-                                " WHERE id = :id AND state = 'sealed'",
-         use(reason, "reason"), use(id, "id"));
+        (state_->sql.prepare << "UPDATE recording SET state = 'erasing', reason = :reason, source_key = NULL,"
+                                " linger_until = :until WHERE id = :id AND state = 'sealed'",
+         use(reason, "reason"), use(until, "until"), use(id, "id"));
     st.execute(true);
     return static_cast<int>(st.get_affected_rows());
+  });
+}
+
+Result<void> Catalog::end_linger(const std::string& id) {
+  return guarded("end linger", [&]() -> Result<void> {
+    state_->sql << "UPDATE recording SET linger_until = 0 WHERE id = :id", use(id, "id");
+    return {};
   });
 }
 

@@ -75,6 +75,7 @@ class Coverage {
   // When rule B or C will call it delivered, unless a new OPEN comes first; nullopt: not complete, or a handle is open.
   std::optional<std::int64_t> due() const { return due_; }
   std::size_t open_handles() const { return open_.size(); }
+  std::uint64_t size() const { return size_; }
   std::uint64_t bytes_sent() const { return bytes_sent_; }  // all DATA of all handles, for warnings
 
   // What is kept across a restart of the keeper, below 32 KiB. Open handles are restored as broken ones: nothing is

@@ -31,7 +31,7 @@ Result<void> mark_delivered(Vault& vault, const std::vector<DeliveredItem>& item
       auto delivered = catalog.set_delivered(item.access, item.position, vault.clock().now());
       if (!delivered) return delivered.error();
       if (*delivered == 0) continue;
-      auto marked = catalog.mark_erasing(item.recording, "delivered");
+      auto marked = catalog.mark_erasing(item.recording, "delivered", item.linger_until);
       if (!marked) return marked.error();
       ++begun;
       if (auto r = vault.audit().note({"recording.delivered", "customer", {item.recording, item.access}, ""}); !r)
@@ -41,12 +41,20 @@ Result<void> mark_delivered(Vault& vault, const std::vector<DeliveredItem>& item
   });
 }
 
+Result<void> end_linger(Vault& vault, const std::string& access, const std::string& recording) {
+  return vault.audit().act([&]() -> Result<void> {
+    if (auto r = vault.catalog().end_linger(recording); !r) return r;
+    return vault.audit().note({"recording.acknowledged", "customer", {recording, access}, ""});
+  });
+}
+
 Result<Erased> finish_erasures(Vault& vault) {
   Catalog& catalog = vault.catalog();
   RecordingFilter filter;
   filter.state = "erasing";
   auto recordings = catalog.recordings(filter);
   if (!recordings) return recordings.error();
+  std::erase_if(*recordings, [now = vault.clock().now()](const RecordingRow& row) { return row.linger_until > now; });
   auto accesses = catalog.accesses_to_erase();
   if (!accesses) return accesses.error();
   keep_verified(*recordings, [&](const RecordingRow& row) { return verified_record(vault, row); });

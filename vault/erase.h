@@ -13,6 +13,7 @@ struct DeliveredItem {
   std::string access;
   std::uint32_t position = 0;
   std::string recording;
+  base::Seconds linger_until = 0;  // 0: its keys go at once
 };
 
 // Step 1, for downloads: items offered -> delivered, recordings sealed -> erasing, an audit entry each, in one
@@ -20,15 +21,18 @@ struct DeliveredItem {
 // can fetch again.
 base::Result<void> mark_delivered(Vault& vault, const std::vector<DeliveredItem>& items);
 
+// The customer has removed a file that lingers: it is due now.
+base::Result<void> end_linger(Vault& vault, const std::string& access, const std::string& recording);
+
 struct Erased {
   std::size_t recordings = 0;
   std::size_t accesses = 0;
   bool log_emptied = true;  // false: call Catalog::empty_log() again later
 };
 
-// Steps 2 to 4 for every recording in state erasing, and the erase secrets of accesses that have ended: one commit of
-// the key-slot store for all of them. Can be repeated; two processes may do it at once. Rows that disagree with their
-// signed record or statement are left out.
+// Steps 2 to 4 for every recording in state erasing that does not linger, and the erase secrets of accesses that have
+// ended: one commit of the key-slot store for all of them. Can be repeated; two processes may do it at once. Rows that
+// disagree with their signed record or statement are left out.
 base::Result<Erased> finish_erasures(Vault& vault);
 
 }  // namespace vault

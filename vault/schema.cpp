@@ -60,6 +60,10 @@ const std::vector<std::vector<std::string>>& migrations() {
           "CREATE TABLE audit (seq INTEGER PRIMARY KEY, leaf TEXT NOT NULL, details TEXT NOT NULL) STRICT",
           "CREATE TABLE audit_month (month TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT",
       },
+      {
+          // Of a recording that is erasing: not before, since its customer may open it again until then (linger).
+          "ALTER TABLE recording ADD COLUMN linger_until INTEGER NOT NULL DEFAULT 0",
+      },
   };
   return all;
 }

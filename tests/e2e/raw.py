@@ -1,6 +1,7 @@
 """A small SFTP client for tests that need each packet under control: OpenSSH's ssh carries it, and ends in order when it is
 told to. What it asks stands in the test.
 """
+import contextlib
 import os
 import struct
 import subprocess
@@ -65,14 +66,15 @@ class RawClient:
         """Ends in order: the end of the channel, then SSH_MSG_DISCONNECT."""
         self.process.stdin.close()
         self.process.stdout.read()
-        self.process.stdout.close()
-        self.process.stderr.close()
         return self.process.wait(timeout=30)
 
     def die(self):
-        """Ends without a word."""
+        """Ends without a word; also cleans up after leave()."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
     def _send(self, packet):
         self.process.stdin.write(struct.pack(">I", len(packet)) + packet)

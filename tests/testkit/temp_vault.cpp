@@ -136,10 +136,10 @@ vault::Delivery TempVault::deliver(const std::vector<std::string>& ids) {
   return must(vault::deliver(**this, actor(), request));
 }
 
-void TempVault::mark_delivered(const vault::Delivery& delivery) {
+void TempVault::mark_delivered(const vault::Delivery& delivery, base::Seconds linger_until) {
   std::vector<vault::DeliveredItem> items;
   for (const auto& item : must((*this)->catalog().items(delivery.id)))
-    items.push_back({item.access, item.position, item.recording});
+    items.push_back({item.access, item.position, item.recording, linger_until});
   must(vault::mark_delivered(**this, items));
 }
 

@@ -50,7 +50,7 @@ class TempVault {
   vault::IngestOutcome ingest(const base::Path& source, const std::string& customer = "acme");  // "" = class own
   std::string recording(unsigned seed, std::size_t samples = 3000, const std::string& customer = "acme");  // its id
   vault::Delivery deliver(const std::vector<std::string>& ids);
-  void mark_delivered(const vault::Delivery& delivery);  // every item of it
+  void mark_delivered(const vault::Delivery& delivery, base::Seconds linger_until = 0);  // every item of it
   // What the password of a delivery makes; needs the access's row.
   keys::Identity key_of(const vault::Delivery& delivery);
 

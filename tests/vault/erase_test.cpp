@@ -112,6 +112,40 @@ TEST(Erase, IsGoneFromEveryFileOfTheVault) {
   EXPECT_FALSE(any_left(v, role));
 }
 
+TEST(Linger, KeysGoWhenTheTimeIsOverAndNotBefore) {
+  Delivered d;
+  TempVault& v = d.v;
+  v.mark_delivered(d.delivery, v.clock.now() + 600);
+  EXPECT_EQ(must(finish_erasures(*v)).recordings, 0U);
+  EXPECT_EQ(must(v->catalog().recording(d.first)).state, "erasing");
+  EXPECT_FAULT(Fault::not_found, v.read(d.first, v.it_manager()));  // hidden from everybody but its claim
+  EXPECT_EQ(v.damage(), "");
+  v.clock.advance(599);
+  EXPECT_EQ(must(finish_erasures(*v)).recordings, 0U);
+  v.clock.advance(1);
+  EXPECT_EQ(must(finish_erasures(*v)).recordings, 2U);
+  EXPECT_TRUE(v.gone(d.first));
+  EXPECT_TRUE(v.gone(d.second));
+  EXPECT_EQ(v.damage(), "");
+}
+
+TEST(Linger, EndsWithTheAccess) {
+  Delivered d;
+  d.v.mark_delivered(d.delivery, d.v.clock.now() + 600);
+  must(end_access(*d.v, d.delivery.id, "finished", "service"));
+  EXPECT_EQ(must(finish_erasures(*d.v)).recordings, 2U);
+  EXPECT_TRUE(d.v.gone(d.first));
+}
+
+TEST(Linger, EndsForOneRecordingWhenItsCustomerRemovesIt) {
+  Delivered d;
+  d.v.mark_delivered(d.delivery, d.v.clock.now() + 600);
+  must(end_linger(*d.v, d.delivery.id, d.second));
+  EXPECT_EQ(must(finish_erasures(*d.v)).recordings, 1U);
+  EXPECT_TRUE(d.v.gone(d.second));
+  EXPECT_EQ(must(d.v->catalog().recording(d.first)).state, "erasing");
+}
+
 // Rows that move between pages when their neighbours go must leave no copy behind.
 TEST(Erase, NoRowOfManyLeavesARemnant) {
   TempVault v;
