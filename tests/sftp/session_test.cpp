@@ -1,5 +1,7 @@
 // Listener and session, driven by the real OpenSSH client and by a raw client, with a fake keeper behind them.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "base/bytes.h"
@@ -289,6 +292,37 @@ TEST(SessionLogin, EndsWhenTheGraceTimeIsOver) {
   keeper.start();
   EXPECT_FAULT(Fault::denied, RawSftp::log_in(keeper.port(), "acme", "x"));
   EXPECT_EQ(keeper.wait_for_ends(1), 1U);
+}
+
+// The random cookie that the server's key exchange begins with.
+std::string cookie(int port) {
+  const base::Fd line(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in server{};
+  server.sin_family = AF_INET;
+  server.sin_port = htons(static_cast<std::uint16_t>(port));
+  server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(line.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server), 0);
+  constexpr std::string_view kBanner = "SSH-2.0-test\r\n";
+  EXPECT_EQ(send(line.get(), kBanner.data(), kBanner.size(), 0), static_cast<ssize_t>(kBanner.size()));
+  constexpr std::size_t kHead = 6;  // length, padding, type
+  std::string got;
+  for (std::array<char, 4096> part;;) {
+    const auto end = got.find("\r\n");
+    if (end != std::string::npos && got.size() >= end + 2 + kHead + 16) return got.substr(end + 2 + kHead, 16);
+    const ssize_t n = recv(line.get(), part.data(), part.size(), 0);
+    if (n <= 0) return {};
+    got.append(part.data(), static_cast<std::size_t>(n));
+  }
+}
+
+// Sessions are forks of a process whose libraries have drawn random numbers before.
+TEST(SessionLogin, NoTwoSessionsDrawTheSameRandomNumbers) {
+  FakeKeeper keeper;
+  keeper.start();
+  std::set<std::string> cookies;
+  for (int i = 0; i < 8; ++i) cookies.insert(cookie(keeper.port()));
+  EXPECT_EQ(cookies.size(), 8U);
+  EXPECT_FALSE(cookies.contains(""));
 }
 
 // --- requests --------------------------------------------------------------------------------------------------------
