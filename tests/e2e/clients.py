@@ -52,9 +52,8 @@ class Site:
 
 
 class Case:
-    def __init__(self, client, how, run, needs, waits_for_rule_b):
+    def __init__(self, client, how, run, needs):
         self.client, self.how, self.run, self.needs = client, how, run, needs
-        self.waits_for_rule_b = waits_for_rule_b
 
     @property
     def test_name(self):
@@ -76,9 +75,9 @@ class Case:
         return None
 
 
-def case(client, how, *needs, waits_for_rule_b=False):
+def case(client, how, *needs):
     def add(run):
-        CASES.append(Case(client, how, run, needs or (client,), waits_for_rule_b))
+        CASES.append(Case(client, how, run, needs or (client,)))
         return run
     return add
 
@@ -173,27 +172,27 @@ def lftp(site, target, *commands):
     return site.run(["lftp", "--norc", "-f", script], target)
 
 
-@case("lftp", "lftp get", waits_for_rule_b=True)
+@case("lftp", "lftp get")
 def _(site, names, target):
     return lftp(site, target, *[f"get {n}" for n in names])
 
 
-@case("lftp", "lftp pget -n4", waits_for_rule_b=True)
+@case("lftp", "lftp pget -n4")
 def _(site, names, target):
     return lftp(site, target, *[f"pget -n4 {n}" for n in names])
 
 
-@case("lftp", "lftp mirror", waits_for_rule_b=True)
+@case("lftp", "lftp mirror")
 def _(site, names, target):
     return lftp(site, target, f"mirror / {target}")
 
 
-@case("lftp", "lftp mirror -P4", waits_for_rule_b=True)
+@case("lftp", "lftp mirror -P4")
 def _(site, names, target):
     return lftp(site, target, f"mirror -P4 --use-pget-n=3 / {target}")
 
 
-@case("lftp", "lftp mirror --Remove-source-files", waits_for_rule_b=True)
+@case("lftp", "lftp mirror --Remove-source-files")
 def _(site, names, target):
     return lftp(site, target, "set cmd:fail-exit no", f"mirror --Remove-source-files --include-glob *.wav / {target}")
 
@@ -253,17 +252,17 @@ for _how in ("get", "mget", "preserve"):
 
 # --- Node.js
 
-def node_case(module, how, waits_for_rule_b=False):
-    @case(module, f"{module} {how}", "node", f"npm:{module}", waits_for_rule_b=waits_for_rule_b)
+def node_case(module, how):
+    @case(module, f"{module} {how}", "node", f"npm:{module}")
     def _(site, names, target):
         return site.run(["node", os.path.join(HERE, "node", "clients.js"), module], target, site.job(names, target, how))
 
 
 node_case("ssh2", "fastGet")
-node_case("ssh2", "stream", waits_for_rule_b=True)
-node_case("ssh2-sftp-client", "get", waits_for_rule_b=True)
+node_case("ssh2", "stream")
+node_case("ssh2-sftp-client", "get")
 node_case("ssh2-sftp-client", "fastGet")
-node_case("ssh2-sftp-client", "downloadDir", waits_for_rule_b=True)
+node_case("ssh2-sftp-client", "downloadDir")
 
 
 # --- mounts

@@ -17,6 +17,8 @@ import time
 import unittest
 import wave
 
+import raw
+
 BIN = os.environ.get("CALLVAULT_BIN", "build/release/bin")
 PASSPHRASE = "correct horse battery staple"
 SFTP = shutil.which("sftp")
@@ -100,6 +102,9 @@ class Vault:
 
     def states(self):
         return {r["id"]: r["state"] for r in self.must("list", "--json", identity=False).json()}
+
+    def state_of(self, delivery):
+        return self.must("delivery", "show", delivery["delivery"], "--json", identity=False).json()["state"]
 
     def check(self):
         return self.run("check", identity=False)
@@ -201,6 +206,14 @@ class Client:
             process.kill()
             raise
         return Finished(process.returncode, out.decode("utf-8", "replace"), "")
+
+    def refusal(self):
+        """The words that a log-in is refused with; None when it is let in."""
+        try:
+            raw.RawClient(self).leave()
+        except ConnectionError as refused:
+            return str(refused)
+        return None
 
 
 class EndToEnd(unittest.TestCase):
