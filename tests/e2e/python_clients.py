@@ -11,6 +11,29 @@ def path(name):
     return os.path.join(job["target"], name)
 
 
+class Stopped(Exception):
+    pass
+
+
+def stop_at_half(done, size):
+    if done * 2 >= size:
+        raise Stopped
+
+
+def to_half(sftp, name):
+    """What a user's Ctrl-C does to a script: the file is closed while READs are outstanding."""
+    if job["how"] == "get to half":
+        try:
+            sftp.get(name, path(name), callback=stop_at_half)
+        except Stopped:
+            print("stopped at half")
+        return
+    with sftp.open(name, "rb") as source:
+        source.prefetch()
+        source.read(source.stat().st_size // 2)
+    print("stopped at half")
+
+
 def with_paramiko():
     import paramiko
     client = paramiko.SSHClient()
@@ -18,6 +41,9 @@ def with_paramiko():
     client.connect(job["host"], job["port"], job["account"], job["password"], allow_agent=False, look_for_keys=False)
     sftp = client.open_sftp()
     for name in job["names"]:
+        if job["how"].endswith("to half"):
+            to_half(sftp, name)
+            continue
         if job["how"] == "get":
             sftp.get(name, path(name))
             continue
