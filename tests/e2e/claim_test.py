@@ -23,7 +23,7 @@ class Doors(EndToEnd):
 
     def connect(self):
         connected = raw.RawClient(self.client())
-        self.addCleanup(lambda: connected.process.poll() is None and connected.die())
+        self.addCleanup(connected.die)
         return connected
 
     def from_elsewhere(self):

@@ -34,7 +34,9 @@ class Matrix(EndToEnd):
                     self.skipTest(f"{case.how}: {missing}")
                 self.one_case(vault, daemon, key, case)
         self.assertEqual(vault.check().code, 0)
-        daemon.stop()
+        self.assertEqual(daemon.stop(), 0)
+        with open(os.path.join(self.folder, "daemon.log")) as log:
+            self.assertNotIn("crashed with signal", log.read())  # 31: a system call that a session may not make
 
     def one_case(self, vault, daemon, key, case):
         began = time.monotonic()
