@@ -115,6 +115,7 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
     return opened.error().fault == Fault::damaged ? Refusal::damaged : Refusal::failed;
   }
   item.coverage.opened(opened->handle);
+  item.parallel = item.parallel || item.coverage.open_handles() > 1;
   return std::move(*opened);
 }
 
@@ -161,13 +162,14 @@ void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, boo
   else
     item.coverage.broken(handle, now_ms);
   item.changed = true;
+  item.broke = item.broke || !orderly;
   if (item.coverage.due()) waiting_.insert(number);
 }
 
 std::optional<Refusal> KeeperClaim::remove(std::uint32_t number) {
   if (number >= item_count()) return Refusal::not_found;
   Item& item = items_[number];
-  if (!item.gone && item.coverage.due()) deliver(number);
+  if (!item.gone && item.coverage.due() && !item.doubtful()) deliver(number);
   if (!item.gone) return Refusal::not_allowed;
   if (item.linger_until == 0) return std::nullopt;
   const auto waits = std::ranges::find(delivered_, number, &vault::DeliveredItem::position);
@@ -199,7 +201,7 @@ void KeeperClaim::settle(std::int64_t now_ms) {
       ++at;
       continue;
     }
-    if (due) deliver(*at);
+    if (due && !items_[*at].doubtful()) deliver(*at);
     at = waiting_.erase(at);  // delivered, or opened again meanwhile
   }
 }

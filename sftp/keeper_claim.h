@@ -83,6 +83,10 @@ class KeeperClaim {
     base::Seconds linger_until = 0;  // delivered, and can be opened again until then
     bool withdrawn = false;          // for another reason
     vault::Coverage coverage;
+    bool parallel = false;  // several handles were open at once
+    bool broke = false;     // a line did
+    // Both: only rule A delivers it, since a tool may have thrown its chunks away and begun anew.
+    bool doubtful() const { return parallel && broke; }
     bool changed = false;
     bool new_copy = false;        // earlier parts were dropped since it was last stored
     std::uint64_t stored_at = 0;  // bytes sent when it was last stored
