@@ -57,7 +57,7 @@ class Proxy:
             self.lines.append(line)
             self.most_lines = max(self.most_lines, len(self.lines))
         if self.cut_after == 0 and not self.broken.is_set():
-            self.cut()
+            return self.cut()
         line.start()
 
     def cut(self):
