@@ -37,7 +37,8 @@ struct RecordingRow {
   std::string record;  // signed ingest record
   int level = 0;       // of its erasure
   long long generation = 0;
-  base::Seconds linger_until = 0;  // in state erasing: its keys go at this time, not before
+  base::Seconds linger_until = 0;   // in state erasing: its keys go at this time, not before; 0: they are going
+  base::Seconds restricted_at = 0;  // joined: when its open restriction began; 0: it has none
 };
 
 struct RecordingFilter {
@@ -68,6 +69,13 @@ struct ItemRow {
   std::string recording_state;     // joined
   base::Seconds linger_until = 0;  // joined
   std::uint64_t size = 0;          // joined: plaintext bytes
+  bool restricted = false;         // joined: its recording has an open restriction
+};
+
+struct RestrictionRow {
+  std::string id, recording;
+  base::Seconds opened_at = 0, closed_at = 0;  // closed_at 0: open
+  std::string opening, release;                // signed statements
 };
 
 struct AuditRow {
@@ -124,12 +132,19 @@ class Catalog {
   base::Result<std::optional<std::string>> metadata(const std::string& recording);
   base::Result<std::vector<std::string>> recipients_of(const std::string& recording);
 
-  // sealed -> erasing; forgets its source. Number of rows that changed: 0 when it was not sealed.
+  // sealed -> erasing; forgets its source. Number of rows that changed: 0 when it was not sealed, or is restricted.
   base::Result<int> mark_erasing(const std::string& id, const std::string& reason, base::Seconds linger_until);
-  base::Result<void> end_linger(const std::string& id);  // an erasing recording is due at once
+  base::Result<void> set_linger(const std::string& id, base::Seconds until);  // 0: an erasing recording is due at once
+  base::Result<void> end_due_lingers(base::Seconds now);  // 0 for all whose time is over: no restriction comes any more
+  base::Result<int> hold_again(const std::string& id);    // erasing -> sealed, of one that lingers; else 0
   // Deletes its headers and metadata; the clear columns stay.
   base::Result<void> drop_keys_of(const std::string& id);
   base::Result<int> set_erased(const std::string& id, base::Seconds now, int level, std::uint64_t generation);
+
+  base::Result<void> add_restriction(const RestrictionRow& row);
+  base::Result<void> close_restriction(const std::string& id, base::Seconds now, const std::string& release);
+  // Open and closed ones, oldest first; without a recording those of all.
+  base::Result<std::vector<RestrictionRow>> restrictions(const std::optional<std::string>& recording);
 
   base::Result<void> add_access(const AccessRow& row);
   base::Result<void> add_item(const ItemRow& item,
@@ -141,6 +156,8 @@ class Catalog {
   base::Result<std::vector<AccessRow>> claimed_accesses();
   base::Result<std::vector<ItemRow>> items(const std::string& access);
   base::Result<std::optional<std::string>> delivery_of(const std::string& recording);  // the open or claimed one
+  base::Result<std::optional<std::string>> delivered_in(
+      const std::string& recording);  // a delivery it was fetched from
 
   // open -> claimed, exactly once. Fault::denied when it was not open or not its time.
   base::Result<void> claim(const std::string& access, const std::string& attempt, const std::string& network,

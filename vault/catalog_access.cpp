@@ -164,14 +164,16 @@ Result<std::vector<ItemRow>> Catalog::items(const std::string& access) {
     long long size = 0;
     long long linger = 0;
     int exclusive = 0;
+    int restricted = 0;
     soci::statement st =
         (state_->sql.prepare
              << "SELECT i.access, i.position, i.recording, i.exclusive, i.state, i.entry, i.coverage, i.sent,"
-                " i.delivered_at, r.state, r.size, r.linger_until FROM item i JOIN recording r ON r.id = i.recording"
+                " i.delivered_at, r.state, r.size, r.linger_until, EXISTS (SELECT 1 FROM restriction x WHERE"
+                " x.recording = r.id AND x.closed_at = 0) FROM item i JOIN recording r ON r.id = i.recording"
                 " WHERE i.access = :access ORDER BY i.position",
          use(access, "access"), into(item.access), into(position), into(item.recording), into(exclusive),
          into(item.state), into(item.entry), into(item.coverage), into(item.sent), into(delivered),
-         into(item.recording_state), into(size), into(linger));
+         into(item.recording_state), into(size), into(linger), into(restricted));
     st.execute();
     while (st.fetch()) {
       item.position = static_cast<std::uint32_t>(position);
@@ -179,6 +181,7 @@ Result<std::vector<ItemRow>> Catalog::items(const std::string& access) {
       item.delivered_at = delivered;
       item.size = static_cast<std::uint64_t>(size);
       item.linger_until = linger;
+      item.restricted = restricted != 0;
       all.push_back(item);
     }
     return all;
@@ -189,6 +192,16 @@ Result<std::optional<std::string>> Catalog::delivery_of(const std::string& recor
   return guarded("look for delivery", [&]() -> Result<std::optional<std::string>> {
     std::string access;
     state_->sql << "SELECT access FROM item WHERE recording = :recording AND exclusive = 1 AND state = 'offered'",
+        use(recording, "recording"), into(access);
+    if (!state_->sql.got_data()) return std::optional<std::string>();
+    return std::optional(access);
+  });
+}
+
+Result<std::optional<std::string>> Catalog::delivered_in(const std::string& recording) {
+  return guarded("look for delivered item", [&]() -> Result<std::optional<std::string>> {
+    std::string access;
+    state_->sql << "SELECT access FROM item WHERE recording = :recording AND state = 'delivered' LIMIT 1",
         use(recording, "recording"), into(access);
     if (!state_->sql.got_data()) return std::optional<std::string>();
     return std::optional(access);

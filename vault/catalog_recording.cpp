@@ -14,12 +14,14 @@ namespace {
 
 constexpr const char* kRecording =
     "SELECT id, class, COALESCE(customer, ''), category, call_time, size, slot, state, quarantine, reason, received_at,"
-    " ended_at, due_at, record, level, generation, linger_until FROM recording";
+    " ended_at, due_at, record, level, generation, linger_until,"
+    " COALESCE((SELECT x.opened_at FROM restriction x WHERE x.recording = recording.id AND x.closed_at = 0), 0)"
+    " FROM recording";
 
 // Where a row of kRecording is read into.
 struct RecordingInto {
   RecordingRow row;
-  long long call_time = 0, size = 0, slot = 0, received = 0, ended = 0, due = 0, linger = 0;
+  long long call_time = 0, size = 0, slot = 0, received = 0, ended = 0, due = 0, linger = 0, restricted = 0;
 
   void bind(soci::statement& st) {
     st.exchange(into(row.columns.recording));
@@ -39,6 +41,7 @@ struct RecordingInto {
     st.exchange(into(row.level));
     st.exchange(into(row.generation));
     st.exchange(into(linger));
+    st.exchange(into(restricted));
   }
   const RecordingRow& take() {
     row.columns.call_time = call_time;
@@ -48,6 +51,7 @@ struct RecordingInto {
     row.ended_at = ended;
     row.due_at = due;
     row.linger_until = linger;
+    row.restricted_at = restricted;
     return row;
   }
 };
@@ -184,17 +188,38 @@ Result<int> Catalog::mark_erasing(const std::string& id, const std::string& reas
     const long long until = linger_until;
     soci::statement st =
         (state_->sql.prepare << "UPDATE recording SET state = 'erasing', reason = :reason, source_key = NULL,"
-                                " linger_until = :until WHERE id = :id AND state = 'sealed'",
+                                " linger_until = :until WHERE id = :id AND state = 'sealed' AND NOT EXISTS"
+                                " (SELECT 1 FROM restriction x WHERE x.recording = recording.id AND x.closed_at = 0)",
          use(reason, "reason"), use(until, "until"), use(id, "id"));
     st.execute(true);
     return static_cast<int>(st.get_affected_rows());
   });
 }
 
-Result<void> Catalog::end_linger(const std::string& id) {
-  return guarded("end linger", [&]() -> Result<void> {
-    state_->sql << "UPDATE recording SET linger_until = 0 WHERE id = :id", use(id, "id");
+Result<void> Catalog::set_linger(const std::string& id, base::Seconds until) {
+  return guarded("set linger", [&]() -> Result<void> {
+    const long long at = until;
+    state_->sql << "UPDATE recording SET linger_until = :at WHERE id = :id", use(at, "at"), use(id, "id");
     return {};
+  });
+}
+
+Result<void> Catalog::end_due_lingers(base::Seconds now) {
+  return guarded("end lingers", [&]() -> Result<void> {
+    const long long at = now;
+    state_->sql << "UPDATE recording SET linger_until = 0 WHERE state = 'erasing' AND linger_until <= :at",
+        use(at, "at");
+    return {};
+  });
+}
+
+Result<int> Catalog::hold_again(const std::string& id) {
+  return guarded("hold again", [&]() -> Result<int> {
+    soci::statement st = (state_->sql.prepare << "UPDATE recording SET state = 'sealed', reason = ''"
+                                                 " WHERE id = :id AND state = 'erasing' AND linger_until <> 0",
+                          use(id, "id"));
+    st.execute(true);
+    return static_cast<int>(st.get_affected_rows());
   });
 }
 

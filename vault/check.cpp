@@ -10,6 +10,7 @@
 #include "vault/erase.h"
 #include "vault/ingest.h"
 #include "vault/open_recording.h"
+#include "vault/restriction.h"
 
 namespace vault {
 
@@ -25,8 +26,8 @@ class Checker {
     if (request_.repair) {
       if (auto r = repair(); !r) return r.error();
     }
-    for (const auto step :
-         {&Checker::catalogue, &Checker::audit_log, &Checker::recordings, &Checker::accesses, &Checker::surroundings}) {
+    for (const auto step : {&Checker::catalogue, &Checker::audit_log, &Checker::recordings, &Checker::accesses,
+                            &Checker::restrictions, &Checker::surroundings}) {
       if (auto r = (this->*step)(); !r) return r.error();
     }
     return std::move(findings_);
@@ -141,6 +142,50 @@ class Checker {
     for (const auto& customer : *customers) {
       if (auto r = verified_customer(vault_, customer); !r) damage(r.error().what);
     }
+    return {};
+  }
+
+  struct Noted {
+    std::string recording;
+    bool released = false;
+  };
+  using AllNoted = std::map<std::string, Noted>;  // id of a restriction -> what the audit log says of it
+
+  Result<AllNoted> noted_restrictions() {
+    AllNoted all;
+    for (std::uint64_t next = 0;;) {
+      auto entries = vault_.audit().entries(next, 4096, nullptr);
+      if (!entries) return entries.error();
+      if (entries->empty()) return all;
+      next = entries->back().seq + 1;
+      for (const auto& entry : *entries) {
+        if (entry.subjects.size() != 2) continue;
+        if (entry.name == "recording.restricted") all[entry.subjects[1]].recording = entry.subjects[0];
+        if (entry.name == "recording.released") all[entry.subjects[1]].released = true;
+      }
+    }
+  }
+
+  // Each under its statements, and each that was ever opened is there: without its row nothing would hold the
+  // recording.
+  Result<void> restrictions() {
+    auto rows = vault_.catalog().restrictions(std::nullopt);
+    if (!rows) return rows.error();
+    auto noted = noted_restrictions();
+    if (!noted && noted.error().fault != base::Fault::damaged) return noted.error();
+    if (!noted) return {};  // a damaged log is named already
+    for (const auto& row : *rows) {
+      if (auto r = verified_restriction(vault_, row); !r) damage(r.error().what);
+      const Noted said = (*noted)[row.id];
+      if (said.recording != row.recording || said.released != (row.closed_at != 0))
+        damage("restriction " + row.id + ": the audit log says otherwise");
+      noted->erase(row.id);
+      if (row.closed_at != 0) continue;
+      auto recording = vault_.catalog().recording(row.recording);
+      if (!recording && recording.error().fault != base::Fault::not_found) return recording.error();
+      if (!recording || recording->state != "sealed") damage(row.recording + ": restricted, but not held");
+    }
+    for (const auto& [id, said] : *noted) damage("restriction " + id + " of " + said.recording + " is missing");
     return {};
   }
 

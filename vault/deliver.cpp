@@ -6,6 +6,7 @@
 #include "vault/file_name.h"
 #include "vault/folder_entry.h"
 #include "vault/open_recording.h"
+#include "vault/restriction.h"
 #include "vault/role.h"
 
 namespace vault {
@@ -18,8 +19,26 @@ namespace {
 
 constexpr int kMostOpenAccesses = 8;  // of one account: as many as a log-in can choose from
 
-Result<std::vector<std::string>> choose(Vault& vault, const DeliveryRequest& request) {
-  if (!request.recordings.empty()) return request.recordings;
+// What is not named but found, without what is restricted.
+struct Chosen {
+  std::vector<std::string> ids;
+  std::size_t restricted = 0;  // left out
+
+  Result<void> add(Vault& vault, const std::string& id) {
+    auto r = unrestricted(vault, id);
+    if (r) ids.push_back(id);
+    if (r || r.error().fault != Fault::restricted) return r;
+    ++restricted;
+    return {};
+  }
+};
+
+std::string left_out(std::size_t restricted) {
+  return restricted == 0 ? "" : "; left out because restricted: " + std::to_string(restricted);
+}
+
+Result<Chosen> choose(Vault& vault, const DeliveryRequest& request) {
+  if (!request.recordings.empty()) return Chosen{request.recordings, 0};
   RecordingFilter filter;
   filter.state = "sealed";
   filter.customer = request.customer;
@@ -27,14 +46,15 @@ Result<std::vector<std::string>> choose(Vault& vault, const DeliveryRequest& req
   filter.to = request.to;
   auto rows = vault.catalog().recordings(filter);
   if (!rows) return rows.error();
-  std::vector<std::string> ids;
+  Chosen chosen;
   for (const auto& row : *rows) {
     if (!row.quarantine.empty()) continue;
     auto other = vault.catalog().delivery_of(row.columns.recording);
     if (!other) return other.error();
-    if (!*other) ids.push_back(row.columns.recording);
+    if (*other) continue;
+    if (auto r = chosen.add(vault, row.columns.recording); !r) return r.error();
   }
-  return ids;
+  return chosen;
 }
 
 Result<void> check_deliverable(const OpenRecording& recording, const std::string& customer) {
@@ -61,6 +81,7 @@ Result<Contents> open_contents(Vault& vault, const Actor& actor, const std::stri
     if (!valid_id(id)) return Error{Fault::usage, "not the id of a recording: " + id};
     auto recording = open_recording(vault, id, actor.identity);
     if (!recording) return recording.error();
+    if (auto r = unrestricted(vault, id); !r) return r.error();
     if (auto r = check_deliverable(*recording, customer); !r) return r.error();
     names.push_back(recording->metadata.name);
     out.bytes += recording->record.columns.size;
@@ -99,9 +120,9 @@ Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& 
 bool running(const AccessRow& row) { return row.state == "open" || row.state == "claimed"; }
 
 // `replaces`, if any, has ended when the new delivery begins: in the same transaction, if it runs now.
-Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& request,
-                      const std::vector<std::string>& ids, const AccessRow* replaces) {
-  auto contents = open_contents(vault, actor, request.customer, ids);
+Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& request, const Chosen& chosen,
+                      const AccessRow* replaces) {
+  auto contents = open_contents(vault, actor, request.customer, chosen.ids);
   if (!contents) return contents.error();
   auto password = keys::Password::generate();
   if (!password) return password.error();
@@ -163,6 +184,7 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
       item.access = terms.id;
       item.position = static_cast<std::uint32_t>(i);
       item.recording = contents->recordings[i].row.columns.recording;
+      if (auto free = unrestricted(vault, item.recording); !free) return free;  // also not since it was opened
       item.entry = (*items)[i].entry;
       if (auto added = vault.catalog().add_item(item, (*items)[i].header); !added) return added;
     }
@@ -174,7 +196,8 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
   }
   auto text = password->text();
   if (!text) return text.error();
-  return Delivery{terms.id, terms.account, std::move(*text), items->size(), contents->bytes, terms.expires};
+  return Delivery{terms.id,        terms.account, std::move(*text), items->size(),
+                  contents->bytes, terms.expires, chosen.restricted};
 }
 
 }  // namespace
@@ -184,10 +207,11 @@ Result<Delivery> deliver(Vault& vault, const Actor& actor, const DeliveryRequest
   auto customer = vault.catalog().customer(request.customer);
   if (!customer) return customer.error().at("customer " + request.customer);
   if (customer->state != "open") return Error{Fault::denied, "customer " + request.customer + " is closed"};
-  auto ids = choose(vault, request);
-  if (!ids) return ids.error();
-  if (ids->empty()) return Error{Fault::not_found, "nothing to deliver to " + request.customer};
-  return make(vault, actor, request, *ids, nullptr);
+  auto chosen = choose(vault, request);
+  if (!chosen) return chosen.error();
+  if (chosen->ids.empty())
+    return Error{Fault::not_found, "nothing to deliver to " + request.customer + left_out(chosen->restricted)};
+  return make(vault, actor, request, *chosen, nullptr);
 }
 
 namespace {
@@ -200,15 +224,16 @@ Result<AccessRow> find_delivery(Vault& vault, const std::string& id) {
 }
 
 // The recordings of a delivery that were not fetched, are still there, and were not put into another one since.
-Result<std::vector<std::string>> left_of(Vault& vault, const AccessRow& delivery) {
+Result<Chosen> left_of(Vault& vault, const AccessRow& delivery) {
   auto items = vault.catalog().items(delivery.id);
   if (!items) return items.error();
-  std::vector<std::string> left;
+  Chosen left;
   for (const auto& item : *items) {
     if (item.state == "delivered" || item.recording_state != "sealed") continue;
     auto now_in = vault.catalog().delivery_of(item.recording);
     if (!now_in) return now_in.error();
-    if (!*now_in || **now_in == delivery.id) left.push_back(item.recording);
+    if (*now_in && **now_in != delivery.id) continue;
+    if (auto r = left.add(vault, item.recording); !r) return r.error();
   }
   return left;
 }
@@ -251,7 +276,7 @@ Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::s
   if (!row) return row.error();
   auto left = left_of(vault, *row);
   if (!left) return left.error();
-  if (left->empty()) return Error{Fault::not_found, "nothing is left of " + id};
+  if (left->ids.empty()) return Error{Fault::not_found, "nothing is left of " + id + left_out(left->restricted)};
   DeliveryRequest request;
   request.customer = row->customer;
   request.lasts = lasts;

@@ -27,10 +27,12 @@ struct Delivery {
   std::size_t recordings = 0;
   std::uint64_t bytes = 0;
   base::Seconds expires = 0;
+  std::size_t restricted = 0;  // left out of what was chosen by a filter, or of what is reissued
 };
 
 // Faults: not_found (no such customer or recording, nothing to deliver), denied (role), busy (a recording is in another
-// delivery), damaged (a recording does not agree with its record), usage (a recording of another class or customer).
+// delivery), restricted (a named recording is), damaged (a recording does not agree with its record), usage (a
+// recording of another class or customer).
 base::Result<Delivery> deliver(Vault& vault, const Actor& actor, const DeliveryRequest& request);
 
 // Ends a delivery before its time: what was not fetched is held again. Signed by the actor.

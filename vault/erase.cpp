@@ -1,11 +1,15 @@
 #include "vault/erase.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "vault/access.h"
 #include "vault/open_recording.h"
+#include "vault/restriction.h"
 
 namespace vault {
 
+using base::Fault;
 using base::Result;
 
 namespace {
@@ -31,9 +35,16 @@ Result<void> mark_delivered(Vault& vault, const std::vector<DeliveredItem>& item
       auto delivered = catalog.set_delivered(item.access, item.position, vault.clock().now());
       if (!delivered) return delivered.error();
       if (*delivered == 0) continue;
-      auto marked = catalog.mark_erasing(item.recording, "delivered", item.linger_until);
-      if (!marked) return marked.error();
-      ++begun;
+      const auto free = unrestricted(vault, item.recording);
+      if (free) {
+        auto marked = catalog.mark_erasing(item.recording, "delivered", item.linger_until);
+        if (!marked) return marked.error();
+        ++begun;
+      } else if (free.error().fault == Fault::restricted) {  // its release goes on from here
+        if (auto r = catalog.set_linger(item.recording, item.linger_until); !r) return r;
+      } else {
+        return free;
+      }
       if (auto r = vault.audit().note({"recording.delivered", "customer", {item.recording, item.access}, ""}); !r)
         return r;
     }
@@ -43,21 +54,46 @@ Result<void> mark_delivered(Vault& vault, const std::vector<DeliveredItem>& item
 
 Result<void> end_linger(Vault& vault, const std::string& access, const std::string& recording) {
   return vault.audit().act([&]() -> Result<void> {
-    if (auto r = vault.catalog().end_linger(recording); !r) return r;
+    if (auto r = vault.catalog().set_linger(recording, 0); !r) return r;
     return vault.audit().note({"recording.acknowledged", "customer", {recording, access}, ""});
   });
 }
 
-Result<Erased> finish_erasures(Vault& vault) {
+namespace {
+
+// Every erasing recording that does not linger. A time to linger that is over is ended in a transaction first: until
+// then the recording can still be restricted, and from then on not any more.
+Result<std::vector<RecordingRow>> due_recordings(Vault& vault) {
   Catalog& catalog = vault.catalog();
   RecordingFilter filter;
   filter.state = "erasing";
-  auto recordings = catalog.recordings(filter);
+  auto rows = catalog.recordings(filter);
+  if (!rows) return rows;
+  const base::Seconds now = vault.clock().now();
+  const auto over = [now](const RecordingRow& row) { return row.linger_until != 0 && row.linger_until <= now; };
+  if (std::ranges::any_of(*rows, over)) {
+    if (auto r = catalog.change([&] { return catalog.end_due_lingers(now); }); !r) return r.error();
+    rows = catalog.recordings(filter);
+    if (!rows) return rows;
+  }
+  std::erase_if(*rows, [](const RecordingRow& row) { return row.linger_until != 0; });
+  return rows;
+}
+
+Result<void> may_be_erased(Vault& vault, const RecordingRow& row) {
+  if (auto record = verified_record(vault, row); !record) return record.error();
+  return unrestricted(vault, row.columns.recording);
+}
+
+}  // namespace
+
+Result<Erased> finish_erasures(Vault& vault) {
+  Catalog& catalog = vault.catalog();
+  auto recordings = due_recordings(vault);
   if (!recordings) return recordings.error();
-  std::erase_if(*recordings, [now = vault.clock().now()](const RecordingRow& row) { return row.linger_until > now; });
   auto accesses = catalog.accesses_to_erase();
   if (!accesses) return accesses.error();
-  keep_verified(*recordings, [&](const RecordingRow& row) { return verified_record(vault, row); });
+  keep_verified(*recordings, [&](const RecordingRow& row) { return may_be_erased(vault, row); });
   keep_verified(*accesses, [&](const AccessRow& row) { return verified_access(vault, row); });
   if (recordings->empty() && accesses->empty()) return Erased{};
 

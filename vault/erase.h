@@ -17,7 +17,8 @@ struct DeliveredItem {
 };
 
 // Step 1, for downloads: items offered -> delivered, recordings sealed -> erasing, an audit entry each, in one
-// transaction. Those that are not offered any more are passed over. After an error nothing is marked, and the customer
+// transaction. Those that are not offered any more are passed over; a restricted recording stays sealed until its
+// release. After an error nothing is marked, and the customer
 // can fetch again.
 base::Result<void> mark_delivered(Vault& vault, const std::vector<DeliveredItem>& items);
 
@@ -32,7 +33,7 @@ struct Erased {
 
 // Steps 2 to 4 for every recording in state erasing that does not linger, and the erase secrets of accesses that have
 // ended: one commit of the key-slot store for all of them. Can be repeated; two processes may do it at once. Rows that
-// disagree with their signed record or statement are left out.
+// disagree with their signed record or statement are left out, and so is what is restricted.
 base::Result<Erased> finish_erasures(Vault& vault);
 
 }  // namespace vault

@@ -13,7 +13,7 @@ struct Row {
 };
 
 // The recovery identity opens recordings and names a new IT Manager; it changes nothing else.
-constexpr std::array<Row, 7> kTable{{
+constexpr std::array<Row, 10> kTable{{
     {Action::add_customer, "add a customer", true, true, false},
     {Action::change_customer, "change a customer", true, true, false},
     {Action::deliver, "deliver", true, true, false},
@@ -21,6 +21,9 @@ constexpr std::array<Row, 7> kTable{{
     {Action::reissue_delivery, "reissue a delivery", true, true, false},
     {Action::read_recording, "read a recording", true, true, true},
     {Action::read_audit_details, "read audit details", true, false, false},
+    {Action::restrict_recording, "restrict a recording", true, false, false},
+    {Action::release_recording, "release a restricted recording", true, false, false},
+    {Action::read_restricted, "read a restricted recording", true, false, true},
 }};
 
 const Row& row(Action action) {

@@ -14,7 +14,10 @@ enum class Action {
   revoke_delivery,
   reissue_delivery,
   read_recording,
-  read_audit_details
+  read_audit_details,
+  restrict_recording,
+  release_recording,
+  read_restricted
 };
 std::string_view name_of(Action action);
 

@@ -64,6 +64,14 @@ const std::vector<std::vector<std::string>>& migrations() {
           // Of a recording that is erasing: not before, since its customer may open it again until then (linger).
           "ALTER TABLE recording ADD COLUMN linger_until INTEGER NOT NULL DEFAULT 0",
       },
+      {
+          // Opening and release under a signed statement each. A closed one stays: it says who let the recording go.
+          "CREATE TABLE restriction (id TEXT PRIMARY KEY, recording TEXT NOT NULL REFERENCES recording (id),"
+          " opened_at INTEGER NOT NULL, closed_at INTEGER NOT NULL DEFAULT 0, opening TEXT NOT NULL,"
+          " release TEXT NOT NULL DEFAULT '') STRICT",
+          "CREATE INDEX restriction_by_recording ON restriction (recording)",
+          "CREATE UNIQUE INDEX restriction_once ON restriction (recording) WHERE closed_at = 0",
+      },
   };
   return all;
 }

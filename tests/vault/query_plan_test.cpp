@@ -11,6 +11,7 @@
 #include "vault/claim.h"
 #include "vault/erase.h"
 #include "vault/open_recording.h"
+#include "vault/restriction.h"
 
 namespace {
 
@@ -130,6 +131,8 @@ TEST_F(QueryPlan, ListingAndOpening) {
   statements_.take();
   EXPECT_EQ(must(vault_->catalog().items(delivery.id)).size(), 1u);
   expect_indexed("item");
+  EXPECT_OK(vault::unrestricted(*vault_, id));
+  expect_indexed("restriction");
   EXPECT_OK(vault::verified_record(*vault_, must(vault_->catalog().recording(id))));
   EXPECT_TRUE(must(vault_->catalog().header(id, delivery.id)));
   expect_indexed("header");
@@ -144,6 +147,21 @@ TEST_F(QueryPlan, CoverageDeliveryAndErasure) {
   vault_.mark_delivered(delivery);
   EXPECT_EQ(must(vault::finish_erasures(*vault_)).recordings, 1u);
   expect_indexed("recording");
+}
+
+TEST_F(QueryPlan, RestrictionAndRelease) {
+  const auto id = vault_.recording(1);
+  const auto delivery = vault_.deliver({id});
+  const auto actor = vault_.actor();
+  vault_.mark_delivered(delivery, vault_.clock.now() + 60);
+  statements_.take();
+  must(vault::restrict_recording(*vault_, actor, id, ""));
+  expect_indexed("restriction");
+  vault_.clock.advance(90);
+  EXPECT_EQ(must(vault::release_recording(*vault_, actor, id, "")),
+            vault::Released::to_be_erased);  // its time to linger is over
+  EXPECT_TRUE(vault_.gone(id));
+  expect_indexed("restriction");
 }
 
 TEST_F(QueryPlan, WhatTheKeeperAsksAgainAndAgain) {

@@ -21,6 +21,9 @@ constexpr Row kRows[] = {
     {Action::reissue_delivery, true, true, false},
     {Action::read_recording, true, true, true},
     {Action::read_audit_details, true, false, false},
+    {Action::restrict_recording, true, false, false},
+    {Action::release_recording, true, false, false},
+    {Action::read_restricted, true, false, true},
 };
 
 TEST(Role, MayWhatTheTableSaysAndNothingElse) {
