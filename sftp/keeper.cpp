@@ -373,11 +373,15 @@ void Keeper::tick() {
   if (delivered_pending() && now >= retry_ms_) commit();
   std::vector<std::string> over;
   for (auto& [id, claim] : claims_) {
-    if (claim.has_delivered()) continue;  // it could not be marked yet: nothing of it ends before
+    if (claim.has_delivered()) {  // it could not be marked yet: nothing of it ends before, and it looks again
+      seen_version_ = -1;
+      continue;
+    }
     if (changed) {
       const auto seen = claim.refresh();
       if (!seen) {
         base::log_error(seen.error().what);
+        seen_version_ = -1;
         continue;
       }
       if (seen->ended) {
@@ -387,6 +391,8 @@ void Keeper::tick() {
         continue;
       }
       if (seen->open_item_withdrawn) cut(claim, Refusal::withdrawn);
+      if (seen->open_item_restricted) cut(claim, Refusal::restricted);
+      if (seen->erasure_due) erase_pending_ = true;
     }
     store_coverage(claim);
     const auto lingered = claim.end_lingers(vault_.clock().now());

@@ -6,6 +6,7 @@
 #include "keys/sealed_header.h"
 #include "vault/customer.h"
 #include "vault/open_recording.h"
+#include "vault/restriction.h"
 
 namespace sftp {
 
@@ -85,6 +86,7 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
     if (!row) return row.error();
     if (row->state != "sealed" && !(lingers && row->state == "erasing"))
       return Error{Fault::not_found, item.recording + ": " + row->state};
+    if (auto r = vault::unrestricted(*vault_, item.recording); !r) return r.error();
     auto record = vault::verified_record(*vault_, *row);
     if (!record) return record.error();
     if (record->columns.customer != row_.customer)
@@ -112,6 +114,7 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
   }();
   if (!opened) {
     if (opened.error().fault == Fault::not_found) return lingers ? Refusal::gone : Refusal::withdrawn;
+    if (opened.error().fault == Fault::restricted) return Refusal::restricted;
     base::log_error(opened.error().at("open for " + row_.id).what);
     return opened.error().fault == Fault::damaged ? Refusal::damaged : Refusal::failed;
   }
@@ -257,10 +260,13 @@ Result<KeeperClaim::Refreshed> KeeperClaim::refresh() {
   row_ = std::move(*row);
   auto items = vault_->catalog().items(row_.id);
   if (!items) return items.error();
-  Refreshed out{row_.state != "open" && row_.state != "claimed", false};
+  Refreshed out{row_.state != "open" && row_.state != "claimed", false, false, false};
+  const base::Seconds now = vault_->clock().now();
   for (const auto& stored : *items) {
     if (stored.position >= items_.size()) continue;
     Item& item = items_[stored.position];
+    if (stored.restricted && item.coverage.open_handles() > 0) out.open_item_restricted = true;
+    if (stored.recording_state == "erasing" && stored.linger_until <= now) out.erasure_due = true;
     if (item.gone) continue;
     const bool withdrawn = stored.state != "offered" || stored.recording_state != "sealed";
     if (withdrawn && !item.withdrawn && item.coverage.open_handles() > 0) out.open_item_withdrawn = true;

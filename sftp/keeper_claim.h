@@ -68,8 +68,10 @@ class KeeperClaim {
 
   // The catalogue was changed by somebody else: withdrawn or erased items, an ended access.
   struct Refreshed {
-    bool ended;                // the access has ended
-    bool open_item_withdrawn;  // somebody reads what may not be read any more
+    bool ended;                 // the access has ended
+    bool open_item_withdrawn;   // somebody reads what may not be read any more
+    bool open_item_restricted;  // the same, and it may be read again one day
+    bool erasure_due;           // released: whoever did it may not have come to its keys
   };
   base::Result<Refreshed> refresh();
 
