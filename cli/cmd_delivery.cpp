@@ -101,11 +101,13 @@ Result<void> show(Context& context, const Options& options) {
   for (const auto& item : *items) {
     json["items"].push_back({{"recording", item.row.recording},
                              {"state", item.row.state},
+                             {"restricted", item.row.restricted},
                              {"size", item.size},
                              {"sent", item.row.sent},
                              {"delivered_at", time_or_null(item.row.delivered_at)}});
-    lines.push_back({item.row.recording, item.row.state, human_size(item.size),
-                     human_size(static_cast<std::uint64_t>(item.row.sent)), time_or_dash(item.row.delivered_at)});
+    lines.push_back({item.row.recording, item.row.state + (item.row.restricted ? ", restricted" : ""),
+                     human_size(item.size), human_size(static_cast<std::uint64_t>(item.row.sent)),
+                     time_or_dash(item.row.delivered_at)});
   }
   json["warnings"] = warnings;
   if (context.json) return print(json.dump(2, ' ', true) + "\n");

@@ -35,10 +35,12 @@ Opened open_one(vault::Vault& vault, const vault::RecordingRow& row, const keys:
 std::vector<std::string> cells(const vault::RecordingRow& row, const std::optional<vault::Metadata>& metadata,
                                bool names) {
   const vault::Columns& c = row.columns;
-  std::vector<std::string> line{
-      c.recording,        c.klass == "own" ? "(own)" : c.customer,
-      c.category,         base::rfc3339(c.call_time),
-      human_size(c.size), row.quarantine.empty() ? row.state : row.state + ", quarantined: " + row.quarantine};
+  std::string state = row.state;
+  if (row.restricted_at != 0) state += ", restricted";
+  if (!row.quarantine.empty()) state += ", quarantined: " + row.quarantine;
+  std::vector<std::string> line{c.recording,        c.klass == "own" ? "(own)" : c.customer,
+                                c.category,         base::rfc3339(c.call_time),
+                                human_size(c.size), std::move(state)};
   if (names) line.push_back(metadata ? metadata->name : "-");
   return line;
 }

@@ -20,6 +20,7 @@ std::string as_text(const vault::RecordingRow& row, const vault::Metadata* metad
   text += "category: " + c.category + "\nstarted: " + base::rfc3339(c.call_time) + "\nsize: " + human_size(c.size) +
           "\nstate: " + row.state + "\n";
   if (!row.quarantine.empty()) text += "quarantined: " + escaped(row.quarantine) + "\n";
+  if (row.restricted_at != 0) text += "restricted: since " + base::rfc3339(row.restricted_at) + "\n";
   if (row.ended_at != 0) text += "erased: " + base::rfc3339(row.ended_at) + ", " + row.reason + "\n";
   return metadata == nullptr ? text : text + metadata_lines(*metadata);
 }

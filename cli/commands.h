@@ -23,5 +23,7 @@ void add_open(CLI::App& app, Context& context);
 void add_audit(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
 void add_hostkey(CLI::App& app, Context& context);
+void add_restrict(CLI::App& app, Context& context);
+void add_release(CLI::App& app, Context& context);
 
 }  // namespace cli

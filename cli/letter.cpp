@@ -88,6 +88,9 @@ Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Deli
   Json all = Json::array();
   std::string letters;
   for (const auto& d : deliveries) {
+    if (d.restricted != 0)
+      say_warning("left out of " + d.id + " because restricted: " + std::to_string(d.restricted) +
+                  " (\"callvault list\" names them)");
     passwords.push_back(&d.password);
     if (json) {
       all.push_back({{"delivery", d.id},

@@ -24,13 +24,14 @@ std::string recording_json(const vault::RecordingRow& row, const vault::Metadata
             {"started_at", base::rfc3339(c.call_time)},
             {"size", c.size},
             {"state", row.state},
-            {"restricted", false},
+            {"restricted", row.restricted_at != 0},
             {"quarantined", text_or_null(row.quarantine)}};
   if (metadata != nullptr) json["name"] = metadata->name;
   if (detail == Detail::everything) {
     json["received_at"] = time_or_null(row.received_at);
     json["ended_at"] = time_or_null(row.ended_at);
     json["erased_because"] = text_or_null(row.reason);
+    json["restricted_since"] = time_or_null(row.restricted_at);
     if (metadata != nullptr) {
       const vault::Metadata& m = *metadata;
       json["sha256"] = m.sha256;

@@ -287,7 +287,8 @@ TEST_F(Cli, DeliveryShowListRevokeReissue) {
   const Json shown = json(bare({"delivery", "show", first, "--json"}));
   EXPECT_EQ(shown["state"], "open");
   ASSERT_EQ(shown["items"].size(), 1U);
-  EXPECT_EQ(keys(shown["items"][0]), (std::set<std::string>{"recording", "state", "size", "sent", "delivered_at"}));
+  EXPECT_EQ(keys(shown["items"][0]),
+            (std::set<std::string>{"recording", "state", "restricted", "size", "sent", "delivered_at"}));
   EXPECT_EQ(shown["items"][0]["recording"], id);
   EXPECT_EQ(shown["warnings"].size(), 0U);
 
@@ -301,6 +302,43 @@ TEST_F(Cli, DeliveryShowListRevokeReissue) {
   ASSERT_EQ(manager({"delivery", "revoke", second}).code, 0);
   EXPECT_EQ(manager({"delivery", "revoke", second}).code, 3);
   EXPECT_EQ(json(bare({"list", "--json"}))[0]["state"], "sealed");
+}
+
+TEST_F(Cli, RestrictAndRelease) {
+  const std::string id = take_in("a.wav");
+  const std::string other = take_in("b.wav", wav(2000));
+  const Ran held = manager({"restrict", id, "--reason", "asked by Jo Brightwater", "--json"});
+  ASSERT_EQ(held.code, 0) << held.err;
+  EXPECT_EQ(json(held), Json::array({{{"id", id}, {"ok", true}, {"error", nullptr}}}));
+  EXPECT_EQ(all_bytes(vault()).find("Brightwater"), std::string::npos);
+  EXPECT_NE(manager({"audit", "show"}).out.find("Brightwater"), std::string::npos);
+  for (const auto& r : json(bare({"list", "--json"}))) EXPECT_EQ(r["restricted"], r["id"] == id);
+  EXPECT_NE(bare({"list"}).out.find("sealed, restricted"), std::string::npos);
+  EXPECT_NE(bare({"show", id}).out.find("\nrestricted: since 20"), std::string::npos);
+  EXPECT_EQ(bare({"show", other}).out.find("restricted"), std::string::npos);
+  EXPECT_TRUE(json(bare({"show", id, "--json"}))["restricted_since"].is_string());
+
+  const Ran refused = manager({"deliver", "acme", other, id});
+  EXPECT_EQ(refused.code, 8);
+  EXPECT_NE(refused.err.find(id), std::string::npos);
+  const Ran all = manager({"deliver", "acme", "--all", "--json"});
+  ASSERT_EQ(all.code, 0) << all.err;
+  EXPECT_EQ(json(all)[0]["recordings"], 1);
+  EXPECT_NE(all.err.find("because restricted: 1"), std::string::npos);
+  EXPECT_EQ(manager({"get", id, "-o", out().string()}).code, 0);
+
+  const Ran some = manager({"restrict", id, other, "r-0000000000000000", "--json"});
+  EXPECT_EQ(some.code, 1);
+  ASSERT_EQ(json(some).size(), 3U);
+  EXPECT_EQ(json(some)[1]["ok"], true);
+  EXPECT_NE(some.err.find("2 of 3"), std::string::npos);
+  EXPECT_TRUE(json(bare({"delivery", "show", json(all)[0]["delivery"], "--json"}))["items"][0]["restricted"]);
+  EXPECT_EQ(manager({"restrict", id}).code, 3);
+  EXPECT_EQ(manager({"release", "r-0000000000000000"}).code, 3);
+  EXPECT_EQ(manager({"release", id, other}).code, 0);
+  EXPECT_EQ(manager({"release", id}).code, 3);
+  EXPECT_EQ(manager({"deliver", "acme", id}).code, 0);
+  EXPECT_EQ(bare({"check"}).code, 0);
 }
 
 TEST_F(Cli, ADeliveryThatIsReadAgainAndAgainIsWarnedOf) {
@@ -459,7 +497,8 @@ TEST_F(Cli, WrongCommandLinesAreUsage) {
   const Ran unknown = bare({"frobnicate"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_NE(unknown.err.find("unknown command or option: frobnicate"), std::string::npos) << unknown.err;
-  EXPECT_NE(unknown.err.find("init customer ingest list show get verify deliver delivery open audit check hostkey"),
+  EXPECT_NE(unknown.err.find("init customer ingest list show get verify deliver delivery restrict release open audit "
+                             "check hostkey"),
             std::string::npos);
   EXPECT_EQ(bare({}).code, 2);
   EXPECT_EQ(bare({"deliver"}).code, 2);
@@ -562,6 +601,7 @@ TEST_F(Cli, TheRecoveryChangesNothing) {
   take_in();
   EXPECT_EQ(recovery_does({"deliver", "acme", "--all"}).code, 4);
   EXPECT_EQ(recovery_does({"customer", "add", "gamma"}).code, 4);
+  EXPECT_EQ(recovery_does({"restrict", json(bare({"list", "--json"}))[0]["id"]}).code, 4);
   EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 0U);
   EXPECT_EQ(json(bare({"customer", "list", "--json"})).size(), 2U);
 }
