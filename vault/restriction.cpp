@@ -104,8 +104,7 @@ Result<void> restrict_recording(Vault& vault, const Actor& actor, const std::str
   });
 }
 
-Result<Released> release_recording(Vault& vault, const Actor& actor, const std::string& id,
-                                   const std::string& reason) {
+Result<Released> release_recording(Vault& vault, const Actor& actor, const std::string& id, const std::string& reason) {
   if (auto r = may(actor.holder.role, Action::release_recording); !r) return r.error();
   if (auto r = check_reason(reason); !r) return r.error();
   Catalog& catalog = vault.catalog();

@@ -23,8 +23,8 @@ enum class Released {
 base::Result<Released> release_recording(Vault& vault, const Actor& actor, const std::string& id,
                                          const std::string& reason);
 
-// Asked before anything is delivered, sent or erased: Fault::restricted when the recording is. An open restriction holds
-// whoever wrote it, and one that says it is closed holds until somebody who may has signed its release.
+// Asked before anything is delivered, sent or erased: Fault::restricted when the recording is. An open restriction
+// holds whoever wrote it, and one that says it is closed holds until somebody who may has signed its release.
 base::Result<void> unrestricted(Vault& vault, const std::string& recording);
 
 // Opening, and release if there is one, are statements of somebody who may, and say what the row says. Fault::damaged,

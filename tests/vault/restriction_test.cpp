@@ -19,7 +19,9 @@ class Restriction : public ::testing::Test {
   base::Result<void> restrict(const std::string& recording, const std::string& reason = "") {
     return restrict_recording(*v, v.actor(), recording, reason);
   }
-  base::Result<Released> release(const std::string& recording) { return release_recording(*v, v.actor(), recording, ""); }
+  base::Result<Released> release(const std::string& recording) {
+    return release_recording(*v, v.actor(), recording, "");
+  }
   base::Result<Delivery> try_deliver(const std::vector<std::string>& ids) {
     DeliveryRequest request;
     request.customer = "acme";
@@ -165,8 +167,11 @@ TEST_F(Restriction, IsLeftOutOfAReissue) {
 
 // The moment between opening the recordings and the transaction: a restriction that comes then wins.
 TEST_F(Restriction, StopsADeliveryThatIsBeingMade) {
-  v.sql("CREATE TRIGGER meanwhile AFTER INSERT ON access BEGIN INSERT INTO restriction (id, recording, opened_at, opening)"
-        " VALUES ('x-0123456789abcdef', '" + id + "', 1, ''); END");
+  v.sql(
+      "CREATE TRIGGER meanwhile AFTER INSERT ON access BEGIN INSERT INTO restriction (id, recording, opened_at, "
+      "opening)"
+      " VALUES ('x-0123456789abcdef', '" +
+      id + "', 1, ''); END");
   EXPECT_FAULT(Fault::restricted, try_deliver({other, id}));
   EXPECT_EQ(v.sql("SELECT count(*) FROM access"), "0");
 }
