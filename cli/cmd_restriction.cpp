@@ -65,7 +65,8 @@ Result<void> run(Context& context, const Options& options, const Kind& kind) {
       errors.push_back(done.error());
     }
   }
-  if (auto r = print(context.json ? json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n" : text); !r) return r;
+  if (auto r = print(context.json ? json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n" : text); !r)
+    return r;
   if (errors.empty()) return {};
   if (options.ids.size() == 1) return errors.front();
   for (const auto& error : errors) say_error(error.what);
@@ -79,8 +80,9 @@ void add(CLI::App& app, Context& context, const char* name, const char* about, c
   command->add_option("ID", options->ids, "Recordings")->required();
   command->add_option("--reason", options->reason, "Why; kept encrypted in the audit log");
   command->footer(footer);
-  command->callback(
-      [&context, options, &kind] { context.run = [&context, options, &kind] { return run(context, *options, kind); }; });
+  command->callback([&context, options, &kind] {
+    context.run = [&context, options, &kind] { return run(context, *options, kind); };
+  });
 }
 
 }  // namespace

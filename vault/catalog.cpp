@@ -58,8 +58,12 @@ Result<void> migrate(soci::session& sql) {
   return guarded("migrate", [&]() -> Result<void> {
     for (auto next = static_cast<std::size_t>(*version); next < all.size(); ++next) {
       sql << "BEGIN IMMEDIATE";
-      for (const auto& statement : all[next]) sql << statement;
-      sql << "PRAGMA user_version = " + std::to_string(next + 1);
+      int now = 0;  // another process may have been faster
+      sql << "PRAGMA user_version", into(now);
+      if (now == static_cast<int>(next)) {
+        for (const auto& statement : all[next]) sql << statement;
+        sql << "PRAGMA user_version = " + std::to_string(next + 1);
+      }
       sql << "COMMIT";
     }
     return {};

@@ -504,6 +504,24 @@ TEST_F(Restriction, AnOlderCatalogueLearnsOfThem) {
   EXPECT_TRUE(held());
 }
 
+// After an update the daemon and the first commands may come at once.
+TEST_F(Restriction, AnOlderCatalogueIsBroughtUpToDateOnceByManyAtOnce) {
+  for (int round = 0; round < 10; ++round) {
+    v.close();
+    v.sql("DROP TABLE restriction; PRAGMA user_version = 2");
+    std::vector<std::thread> openers;
+    std::vector<base::Result<void>> results(8);
+    for (auto& result : results)
+      openers.emplace_back([&] {
+        const auto opened = v.try_open();
+        if (!opened) result = opened.error();
+      });
+    for (auto& opener : openers) opener.join();
+    for (const auto& result : results) EXPECT_OK(result);
+  }
+  EXPECT_OK(restrict(id));
+}
+
 TEST_F(Restriction, ANewerCatalogueIsRefused) {
   v.close();
   v.sql("PRAGMA user_version = " + std::to_string(migrations().size() + 1));
