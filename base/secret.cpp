@@ -11,7 +11,7 @@
 namespace base {
 namespace {
 
-constexpr std::size_t kCell = 64;
+constexpr std::size_t kCell = 512;
 constexpr std::size_t kPage = std::size_t{64} * 1024;
 
 void ensure_sodium() {
@@ -29,7 +29,7 @@ void* locked_memory(std::size_t size) {
   return p;
 }
 
-// Cells of 64 bytes in locked pages. Pages are kept for reuse until the process ends.
+// Cells in locked pages. Pages are kept for reuse until the process ends.
 class Pool {
  public:
   std::byte* get() {

@@ -1,7 +1,8 @@
 // SecretBytes: the only home of keys, passwords and passphrases. Locked in memory, wiped when freed, moved but never
 // copied, compared in constant time, and without a way into a string, a stream or a log.
 //
-// Small secrets (up to 64 bytes) share locked pages, since a lock costs a page and the usual limit is 8 MiB.
+// Secrets up to 512 bytes share locked pages: a lock costs a page, the usual limit is 8 MiB, and a page of its own with
+// guards costs six system calls.
 // Locks are not inherited by fork: take secrets after the fork, never before it.
 // Sources: libsodium's secure memory (sodium_malloc, sodium_mlock, sodium_memcmp).
 #pragma once

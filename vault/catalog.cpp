@@ -72,6 +72,27 @@ Result<void> migrate(soci::session& sql) {
 
 }  // namespace
 
+void Kept::prepare() {
+  if (std::exchange(prepared_, true)) return;
+  st_.alloc();
+  st_.prepare(query_);
+  st_.define_and_bind();
+}
+
+int Kept::execute() {
+  prepare();
+  st_.execute(true);
+  return static_cast<int>(st_.get_affected_rows());
+}
+
+bool Kept::fetch() {
+  prepare();
+  st_.execute();
+  bool found = false;
+  while (st_.fetch()) found = true;
+  return found;
+}
+
 Catalog::Catalog(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Catalog::Catalog(Catalog&&) noexcept = default;
 Catalog& Catalog::operator=(Catalog&&) noexcept = default;
@@ -252,9 +273,11 @@ Result<std::vector<CustomerRow>> Catalog::customers() {
 
 Result<void> Catalog::add_audit(const AuditRow& row) {
   return guarded("add audit entry", [&]() -> Result<void> {
-    const auto seq = static_cast<long long>(row.seq);
-    state_->sql << "INSERT INTO audit (seq, leaf, details) VALUES (:seq, :leaf, :details)", use(seq, "seq"),
-        use(row.leaf, "leaf"), use(row.details, "details");
+    state_->kept("INSERT INTO audit (seq, leaf, details) VALUES (:seq, :leaf, :details)")
+        .set("seq", static_cast<long long>(row.seq))
+        .set("leaf", row.leaf)
+        .set("details", row.details)
+        .execute();
     return {};
   });
 }

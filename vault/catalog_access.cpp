@@ -254,14 +254,14 @@ Result<int> Catalog::end_access(const std::string& access, const std::string& st
 
 Result<int> Catalog::set_delivered(const std::string& access, std::uint32_t position, base::Seconds now) {
   return guarded("mark delivered", [&]() -> Result<int> {
-    const long long at = now;
-    const auto number = static_cast<long long>(position);
-    soci::statement st =
-        (state_->sql.prepare << "UPDATE item SET state = 'delivered', coverage = '', delivered_at = :at"
-                                " WHERE access = :access AND position = :position AND state = 'offered'",
-         use(at, "at"), use(access, "access"), use(number, "position"));
-    st.execute(true);
-    return static_cast<int>(st.get_affected_rows());
+    return state_
+        ->kept(
+            "UPDATE item SET state = 'delivered', coverage = '', delivered_at = :at"
+            " WHERE access = :access AND position = :position AND state = 'offered'")
+        .set("at", static_cast<long long>(now))
+        .set("access", access)
+        .set("position", static_cast<long long>(position))
+        .execute();
   });
 }
 

@@ -18,30 +18,32 @@ constexpr const char* kRecording =
     " COALESCE((SELECT x.opened_at FROM restriction x WHERE x.recording = recording.id AND x.closed_at = 0), 0)"
     " FROM recording";
 
+}  // namespace
+
 // Where a row of kRecording is read into.
 struct RecordingInto {
   RecordingRow row;
   long long call_time = 0, size = 0, slot = 0, received = 0, ended = 0, due = 0, linger = 0, restricted = 0;
 
-  void bind(soci::statement& st) {
-    st.exchange(into(row.columns.recording));
-    st.exchange(into(row.columns.klass));
-    st.exchange(into(row.columns.customer));
-    st.exchange(into(row.columns.category));
-    st.exchange(into(call_time));
-    st.exchange(into(size));
-    st.exchange(into(slot));
-    st.exchange(into(row.state));
-    st.exchange(into(row.quarantine));
-    st.exchange(into(row.reason));
-    st.exchange(into(received));
-    st.exchange(into(ended));
-    st.exchange(into(due));
-    st.exchange(into(row.record));
-    st.exchange(into(row.level));
-    st.exchange(into(row.generation));
-    st.exchange(into(linger));
-    st.exchange(into(restricted));
+  void bind(auto into_column) {
+    into_column(row.columns.recording);
+    into_column(row.columns.klass);
+    into_column(row.columns.customer);
+    into_column(row.columns.category);
+    into_column(call_time);
+    into_column(size);
+    into_column(slot);
+    into_column(row.state);
+    into_column(row.quarantine);
+    into_column(row.reason);
+    into_column(received);
+    into_column(ended);
+    into_column(due);
+    into_column(row.record);
+    into_column(row.level);
+    into_column(row.generation);
+    into_column(linger);
+    into_column(restricted);
   }
   const RecordingRow& take() {
     row.columns.call_time = call_time;
@@ -55,8 +57,6 @@ struct RecordingInto {
     return row;
   }
 };
-
-}  // namespace
 
 Result<void> Catalog::add_writing(const RecordingRow& row) {
   return guarded("begin recording", [&]() -> Result<void> {
@@ -118,12 +118,14 @@ Result<std::optional<std::string>> Catalog::recording_from(const std::string& so
 }
 
 Result<RecordingRow> Catalog::recording(const std::string& id) {
-  RecordingFilter filter;
-  filter.id = id;
-  auto rows = recordings(filter);
-  if (!rows) return rows.error();
-  if (rows->empty()) return Error{Fault::not_found, "no such recording"};
-  return std::move(rows->front());
+  return guarded("read recording", [&]() -> Result<RecordingRow> {
+    static const std::string query = std::string(kRecording) + " WHERE id = :id";
+    if (!state_->recording) state_->recording = std::make_shared<RecordingInto>();
+    Kept& st = state_->kept(query.c_str()).set("id", id);
+    state_->recording->bind([&st](auto& where) { st.into(where); });
+    if (!st.fetch()) return Error{Fault::not_found, "no such recording"};
+    return state_->recording->take();
+  });
 }
 
 Result<std::vector<RecordingRow>> Catalog::recordings(const RecordingFilter& filter) {
@@ -139,7 +141,7 @@ Result<std::vector<RecordingRow>> Catalog::recordings(const RecordingFilter& fil
     if (filter.to) query += " AND call_time <= :to", st.exchange(use(to, "to"));
     if (filter.quarantined) query += " AND quarantine <> ''";
     RecordingInto r;
-    r.bind(st);
+    r.bind([&st](auto& where) { st.exchange(into(where)); });
     st.alloc();
     st.prepare(query + " ORDER BY call_time, id");
     st.define_and_bind();
@@ -152,11 +154,12 @@ Result<std::vector<RecordingRow>> Catalog::recordings(const RecordingFilter& fil
 
 Result<std::optional<std::string>> Catalog::header(const std::string& recording, const std::string& recipient) {
   return guarded("read header", [&]() -> Result<std::optional<std::string>> {
-    std::string sealed;
-    state_->sql << "SELECT sealed FROM header WHERE recording = :recording AND recipient = :recipient",
-        use(recording, "recording"), use(recipient, "recipient"), into(sealed);
-    if (!state_->sql.got_data()) return std::optional<std::string>();
-    return std::optional(sealed);
+    const bool found = state_->kept("SELECT sealed FROM header WHERE recording = :recording AND recipient = :recipient")
+                           .set("recording", recording)
+                           .set("recipient", recipient)
+                           .into(state_->text)
+                           .fetch();
+    return found ? std::optional(state_->text) : std::nullopt;
   });
 }
 
@@ -185,14 +188,15 @@ Result<std::vector<std::string>> Catalog::recipients_of(const std::string& recor
 
 Result<int> Catalog::mark_erasing(const std::string& id, const std::string& reason, base::Seconds linger_until) {
   return guarded("mark erasing", [&]() -> Result<int> {
-    const long long until = linger_until;
-    soci::statement st =
-        (state_->sql.prepare << "UPDATE recording SET state = 'erasing', reason = :reason, source_key = NULL,"
-                                " linger_until = :until WHERE id = :id AND state = 'sealed' AND NOT EXISTS"
-                                " (SELECT 1 FROM restriction x WHERE x.recording = recording.id AND x.closed_at = 0)",
-         use(reason, "reason"), use(until, "until"), use(id, "id"));
-    st.execute(true);
-    return static_cast<int>(st.get_affected_rows());
+    return state_
+        ->kept(
+            "UPDATE recording SET state = 'erasing', reason = :reason, source_key = NULL, linger_until = :until"
+            " WHERE id = :id AND state = 'sealed' AND NOT EXISTS"
+            " (SELECT 1 FROM restriction x WHERE x.recording = recording.id AND x.closed_at = 0)")
+        .set("reason", reason)
+        .set("until", static_cast<long long>(linger_until))
+        .set("id", id)
+        .execute();
   });
 }
 
@@ -225,23 +229,23 @@ Result<int> Catalog::hold_again(const std::string& id) {
 
 Result<void> Catalog::drop_keys_of(const std::string& id) {
   return guarded("drop keys", [&]() -> Result<void> {
-    state_->sql << "DELETE FROM header WHERE recording = :id", use(id, "id");
-    state_->sql << "DELETE FROM metadata WHERE recording = :id", use(id, "id");
+    state_->kept("DELETE FROM header WHERE recording = :id").set("id", id).execute();
+    state_->kept("DELETE FROM metadata WHERE recording = :id").set("id", id).execute();
     return {};
   });
 }
 
 Result<int> Catalog::set_erased(const std::string& id, base::Seconds now, int level, std::uint64_t generation) {
   return guarded("mark erased", [&]() -> Result<int> {
-    const long long at = now;
-    const auto store = static_cast<long long>(generation);
-    soci::statement st =
-        (state_->sql.prepare
-             << "UPDATE recording SET state = 'erased', ended_at = :at, level = :level, generation = :generation"
-                " WHERE id = :id AND state = 'erasing'",
-         use(at, "at"), use(level, "level"), use(store, "generation"), use(id, "id"));
-    st.execute(true);
-    return static_cast<int>(st.get_affected_rows());
+    return state_
+        ->kept(
+            "UPDATE recording SET state = 'erased', ended_at = :at, level = :level, generation = :generation"
+            " WHERE id = :id AND state = 'erasing'")
+        .set("at", static_cast<long long>(now))
+        .set("level", static_cast<long long>(level))
+        .set("generation", static_cast<long long>(generation))
+        .set("id", id)
+        .execute();
   });
 }
 

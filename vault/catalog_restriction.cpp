@@ -30,6 +30,13 @@ Result<void> Catalog::close_restriction(const std::string& id, base::Seconds now
 Result<std::vector<RestrictionRow>> Catalog::restrictions(const std::optional<std::string>& recording) {
   return guarded("list restrictions", [&]() -> Result<std::vector<RestrictionRow>> {
     std::vector<RestrictionRow> all;
+    if (recording) {  // asked for each download: nearly always there is none
+      state_->kept("SELECT EXISTS (SELECT 1 FROM restriction WHERE recording = :recording)")
+          .set("recording", *recording)
+          .into(state_->number)
+          .fetch();
+      if (state_->number == 0) return all;
+    }
     RestrictionRow row;
     long long opened = 0;
     long long closed = 0;
