@@ -113,10 +113,10 @@ class Vault:
 class Daemon:
     """callvaultd on a free port. `kill` and `stop` end it; a test's end does too."""
 
-    def __init__(self, vault):
+    def __init__(self, vault, program="callvaultd"):
         self.vault = vault
         self.log = open(os.path.join(vault.folder, "daemon.log"), "ab")
-        self.process = subprocess.Popen([os.path.join(BIN, "callvaultd"), "--vault", vault.dir, "--listen", "127.0.0.1:0"],
+        self.process = subprocess.Popen([os.path.join(BIN, program), "--vault", vault.dir, "--listen", "127.0.0.1:0"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         line = self.process.stdout.readline().decode()
         m = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+) (SHA256:\S+)\n", line)
@@ -233,8 +233,8 @@ class EndToEnd(unittest.TestCase):
         vault.must("customer", "add", "acme", "--name", "Acme Ltd")
         return vault
 
-    def start(self, vault):
-        daemon = Daemon(vault)
+    def start(self, vault, program="callvaultd"):
+        daemon = Daemon(vault, program)
         self.addCleanup(lambda: daemon.process.poll() is None and daemon.kill())
         return daemon
 
