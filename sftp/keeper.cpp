@@ -1,6 +1,8 @@
 #include "sftp/keeper.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 
@@ -35,6 +37,11 @@ Refusal refusal_of(vault::Entrance entrance) {
     case vault::Entrance::joined: break;
   }
   return Refusal::failed;
+}
+
+bool has_unread(const base::Fd& socket) {
+  int bytes = 0;
+  return ioctl(socket.get(), SIOCOUTQ, &bytes) != 0 || bytes > 0;
 }
 
 say::Terms dummy_terms(base::Seconds now, base::Bytes sealed) {
@@ -271,7 +278,13 @@ void Keeper::failed_login(const std::string& address) {
   if (!r) base::log_error(r.error().what);
 }
 
+// Descriptors on their way count against this user's limit. Sessions that left theirs unread would use it up, and the
+// others would get none; an honest one takes in an answer before it asks again.
 void Keeper::open_file(Session& session, std::uint32_t item) {
+  if (has_unread(session.socket)) {
+    base::log_warning("a session does not wait for its answers; it is ended");
+    return end_session(session);
+  }
   if (session.files.size() >= kMostFiles) return say(session, say::Refused{Refusal::failed});
   auto opened = session.claim->open(item, base::monotonic_ms());
   if (const auto* refused = std::get_if<Refusal>(&opened)) return say(session, say::Refused{*refused});

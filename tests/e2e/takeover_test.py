@@ -235,7 +235,7 @@ class Takeover(EndToEnd):
         self.the_next_customer_is_served()
 
     def test_floods_do_not_keep_others_waiting(self):
-        for packet in (struct.pack(">BI", LIST, 0), struct.pack(">BI", OPEN, 99), struct.pack(">BI", OPEN, 0)):
+        for packet in (struct.pack(">BI", LIST, 0), struct.pack(">BI", REMOVE, 0), struct.pack(">BI", REMOVE, 99)):
             hostile = self.hostile()
             hostile._send(struct.pack(">BI", EXTENDED, 999) + raw.text(NAME) + b"\1" + struct.pack(">IBI", 2**31, 0, 0) +
                           raw.text(packet))
