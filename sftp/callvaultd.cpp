@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/process.h"
+#include "base/user.h"
 #include "keys/host_key.h"
 #include "sftp/keeper.h"
 #include "sftp/listener.h"
@@ -25,6 +26,8 @@ using base::Fault;
 using base::Result;
 
 constexpr std::size_t kLockedMemory = std::size_t{512} * 1024;
+constexpr std::size_t kLockedMemoryFromRoot = std::size_t{8} * 1024 * 1024;
+constexpr const char* kSessionUser = "callvault-session";
 
 struct Bound {
   base::Fd socket;
@@ -95,6 +98,40 @@ Result<base::Fd> stop_signals() {
   return fd;
 }
 
+// Whom this daemon becomes that was started as root; all empty when it was not.
+struct Users {
+  std::optional<base::User> owner;    // of the vault's folder: the keeper
+  std::optional<base::User> session;  // listener and sessions
+};
+
+// Files are the owner's from here on: what root made, the keeper could not open later.
+Result<Users> begin_as_root(const base::Path& folder) {
+  if (!base::is_root()) return Users{};
+  auto owner = base::owner_of(folder);
+  if (!owner) return owner.error();
+  if (owner->uid == 0) base::log_warning("the vault's folder belongs to root: the keeper runs as root");
+  if (auto r = base::allow_locked_memory(kLockedMemoryFromRoot); !r) return r.error();
+  if (auto r = base::use_files_as(*owner); !r) return r.error();
+  return Users{std::move(*owner), {}};
+}
+
+Result<void> choose_session_user(Users& users, const std::string& configured) {
+  if (!users.owner) {
+    if (!configured.empty()) base::log_warning("not started as root: sessions run as this user, not as session_user");
+    return {};
+  }
+  users.session = base::user_named(configured.empty() ? kSessionUser : configured);
+  if (!users.session) {
+    if (!configured.empty()) return Error{Fault::usage, "callvault.toml: [sftp] session_user: no such user"};
+    base::log_warning(std::string("there is no user ") + kSessionUser + ": sessions run as the vault's owner");
+    users.session = users.owner;
+    return {};
+  }
+  if (users.session->uid == 0 || users.session->uid == users.owner->uid)
+    return Error{Fault::usage, "callvault.toml: [sftp] session_user must be neither root nor the vault's owner"};
+  return {};
+}
+
 [[noreturn]] void become_listener(Bound bound, base::Fd socket, const sftp::ListenerSettings& settings) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   sigset_t none;
@@ -107,6 +144,8 @@ Result<base::Fd> stop_signals() {
 Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (!base::exists(folder / "callvault.toml"))
     return Error{Fault::not_found, "no vault in " + folder.string() + " (callvault init makes one)"};
+  auto users = begin_as_root(folder);
+  if (!users) return users.error();
   auto config = vault::read_config(folder);
   if (!config) return config.error();
   auto lock = base::FileLock::take(folder / vault::file::kRun / vault::file::kDaemonLock, 0);
@@ -115,6 +154,7 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
                                              : lock.error();
   auto fingerprint = keys::host_key_fingerprint(folder / vault::file::kHostKey);
   if (!fingerprint) return fingerprint.error();
+  if (auto r = choose_session_user(*users, config->session_user); !r) return r.error();
   auto bound = bind_to(listen);
   if (!bound) return bound.error();
   auto stop = stop_signals();
@@ -131,10 +171,17 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (child == 0) {
     mine = base::Fd();
     stop = base::Fd();
-    become_listener(std::move(*bound), std::move(listeners), listener_settings(folder, *config));
+    auto settings = listener_settings(folder, *config);
+    settings.user = std::move(users->session);
+    become_listener(std::move(*bound), std::move(listeners), settings);
   }
   listeners = base::Fd();
   bound = Bound{};
+  if (users->owner) {
+    auto r = base::become(*users->owner);
+    if (r) r = base::require_lockable_memory(kLockedMemory);
+    if (!r) return r.error();
+  }
 
   const base::SystemClock clock;
   auto vault = vault::Vault::open(folder, clock);

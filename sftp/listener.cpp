@@ -230,6 +230,13 @@ int run_listener(base::Fd listening, base::Fd keeper, const ListenerSettings& se
     return 1;
   }
   if (!rehearse(*policy)) base::log_warning("no key exchange was rehearsed: sessions start slower");
+  if (settings.user) {
+    if (auto r = base::become(*settings.user); !r) {
+      base::log_error(r.error().at("listener").what);
+      return 1;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // reaches it from a keeper of the same user only; the socket's end always does
+  }
   return Listener(std::move(listening), std::move(keeper), settings, std::move(*policy), std::move(*sandbox)).run();
 }
 

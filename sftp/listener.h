@@ -2,7 +2,10 @@
 // and holds no secret but the host key, which sessions inherit.
 #pragma once
 
+#include <optional>
+
 #include "base/files.h"
+#include "base/user.h"
 #include "sftp/session.h"
 
 namespace sftp {
@@ -14,6 +17,7 @@ struct ListenerSettings {
   std::size_t unauthenticated_per_address = 10;  // an address is a /32, or a /64 of IPv6
   double new_per_minute = 60;                    // per address
   double burst = 20;
+  std::optional<base::User> user;  // what it and its sessions become, when they were started as root
   SessionSettings session;
 };
 

@@ -90,8 +90,8 @@ class Hostile {
     const auto key = must(keys::Password::parse(password.reveal()));
     for (std::size_t i = 0; i < challenges.terms.size(); ++i) {
       const say::Terms& t = challenges.terms[i];
-      auto identity = must(key.derive(
-          {t.id, std::string(account), must(keys::access_kind(t.kind)), t.not_before, t.expires, t.salt}));
+      auto identity = must(
+          key.derive({t.id, std::string(account), must(keys::access_kind(t.kind)), t.not_before, t.expires, t.salt}));
       auto proof = keys::answer_challenge(identity, t.sealed);
       if (!proof) continue;
       ask::Answer answer{static_cast<std::uint8_t>(i), {}};
@@ -161,7 +161,7 @@ class KeeperTest : public testing::Test {
   int delivered_ = 0;  // what the test has proved
 };
 
-const std::vector<Ask> kOnlyAfterLogIn = {ask::List{0},      ask::Open{0},   ask::Book{1, 0, 9, false},
+const std::vector<Ask> kOnlyAfterLogIn = {ask::List{0},        ask::Open{0},   ask::Book{1, 0, 9, false},
                                           ask::Close{1, true}, ask::Remove{0}, ask::Answer{0, {}},
                                           ask::Answer{255, {}}};
 
@@ -204,7 +204,7 @@ TEST_F(KeeperTest, OnlyTheAnswerToThisChallengeOfThisSessionLogsIn) {
   Hostile b = session();
   const auto old = a.answer_of("acme", acme_.password);
   const auto theirs = b.answer_of("acme", acme_.password);
-  EXPECT_EQ(b.refused(old), wrong);                          // of another session
+  EXPECT_EQ(b.refused(old), wrong);                                 // of another session
   EXPECT_NE(a.answer_of("acme", acme_.password).proof, old.proof);  // a log-in begun anew has another answer
   EXPECT_EQ(a.refused(old), wrong);
   EXPECT_NE(theirs.proof, old.proof);
@@ -274,7 +274,7 @@ TEST_F(KeeperTest, ADescriptorThatIsSentAlongEndsTheSessionAndIsClosed) {
 }
 
 TEST_F(KeeperTest, EveryCutOrLongerMessageEndsItsSession) {
-  const std::vector<Ask> all = {ask::Login{"acme"},  ask::Answer{0, {}},          ask::List{0},   ask::Open{0},
+  const std::vector<Ask> all = {ask::Login{"acme"},        ask::Answer{0, {}},  ask::List{0},   ask::Open{0},
                                 ask::Book{1, 0, 9, false}, ask::Close{1, true}, ask::Remove{0}, ask::End{true}};
   for (const Ask& message : all) {
     Bytes packet = encode(message);
@@ -308,7 +308,9 @@ TEST_F(KeeperTest, NothingIsDeliveredThatWasNotProved) {
   using Step = std::function<void(Hostile&, std::uint32_t)>;
   const std::uint32_t whole = 3044;
   const std::vector<Step> all = {
-      [](Hostile& s, std::uint32_t h) { s.must_ask<say::Done>(ask::Close{h, true}); },
+      [](Hostile& s, std::uint32_t h) {
+        s.must_ask<say::Done>(ask::Close{h, true});
+      },
       [&](Hostile& s, std::uint32_t h) {
         s.send(ask::Book{h, 0, whole - 1, true});
         EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, true}).delivered);
@@ -402,7 +404,7 @@ TEST_F(KeeperTest, ASessionHasAMostOfOpenFiles) {
 
 TEST_F(KeeperTest, AListenerThatSendsRubbishEndsNothingButItself) {
   must(send_packet(listener_.get(), base::as_bytes("203.0.113.7"), Wait::yes));  // without a descriptor
-  must(send_packet(listener_.get(), Bytes(257, std::byte{1}), Wait::yes));  // no packet
+  must(send_packet(listener_.get(), Bytes(257, std::byte{1}), Wait::yes));       // no packet
   thread_.join();
   EXPECT_EQ(code_, 1);
 }
