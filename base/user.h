@@ -19,7 +19,7 @@ struct User {
 };
 
 bool is_root();
-Result<User> owner_of(const Path& folder);              // with the groups that its user is in
+Result<User> owner_of(const Path& folder);                // with the groups that its user is in
 std::optional<User> user_named(const std::string& name);  // without supplementary groups; nullopt: there is none
 
 // From now on files are opened and made as this user. All else is still root's: ports below 1024, become().

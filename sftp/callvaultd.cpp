@@ -171,6 +171,7 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (child == 0) {
     mine = base::Fd();
     stop = base::Fd();
+    { const auto closed_now = std::move(lock); }
     auto settings = listener_settings(folder, *config);
     settings.user = std::move(users->session);
     become_listener(std::move(*bound), std::move(listeners), settings);

@@ -237,6 +237,10 @@ int run_listener(base::Fd listening, base::Fd keeper, const ListenerSettings& se
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);  // reaches it from a keeper of the same user only; the socket's end always does
   }
+  if (auto r = sandbox->enter_listener(); !r) {
+    base::log_error(r.error().at("listener").what);
+    return 1;
+  }
   return Listener(std::move(listening), std::move(keeper), settings, std::move(*policy), std::move(*sandbox)).run();
 }
 

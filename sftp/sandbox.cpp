@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -146,7 +148,26 @@ constexpr std::array kAllowed = {SCMP_SYS(read),
                                  SCMP_SYS(exit),
                                  SCMP_SYS(exit_group)};
 
-base::Result<void> enter_seccomp() {
+// What the listener calls beyond that, and what its children call until they are in their own fence: filters add up.
+constexpr std::array kAllowedToListener = {SCMP_SYS(accept4),
+                                           SCMP_SYS(pipe2),
+                                           SCMP_SYS(wait4),
+                                           SCMP_SYS(signalfd4),
+                                           SCMP_SYS(dup2),
+                                           SCMP_SYS(dup3),
+                                           SCMP_SYS(umask),
+                                           SCMP_SYS(getppid),
+                                           SCMP_SYS(getrlimit),
+                                           SCMP_SYS(setrlimit),
+                                           SCMP_SYS(seccomp),
+                                           SCMP_SYS(landlock_create_ruleset),
+                                           SCMP_SYS(close_range),
+                                           SCMP_SYS(set_robust_list),
+                                           SCMP_SYS(landlock_restrict_self)};
+
+enum class Process { listener, session };
+
+base::Result<void> enter_seccomp(Process process) {
   if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) return {};  // init() has said so
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release);
   if (!filter) return failure("make a filter");
@@ -156,8 +177,10 @@ base::Result<void> enter_seccomp() {
                                       arguments.begin()) == 0;
   };
   for (const int call : kAllowed) allow(call, {});
-  for (const int call : kRefused)
+  for (const int call : kRefused) {
+    if (process == Process::listener && call == SCMP_SYS(prctl)) continue;  // below
     ok = ok && seccomp_rule_add_array(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0, nullptr) == 0;
+  }
   constexpr scmp_datum_t kExec = PROT_EXEC;
   allow(SCMP_SYS(mmap), {{2, SCMP_CMP_MASKED_EQ, kExec, 0}});
   allow(SCMP_SYS(mprotect), {{2, SCMP_CMP_MASKED_EQ, kExec, 0}});
@@ -173,11 +196,30 @@ base::Result<void> enter_seccomp() {
   for (const int what : {TCP_QUICKACK, TCP_NODELAY})
     allow(SCMP_SYS(setsockopt),
           {{1, SCMP_CMP_EQ, IPPROTO_TCP, 0}, {2, SCMP_CMP_EQ, static_cast<scmp_datum_t>(what), 0}});
+  if (process == Process::listener) {
+    constexpr scmp_datum_t kFork = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;  // as libc spells it
+    for (const int call : kAllowedToListener) allow(call, {});
+    allow(SCMP_SYS(clone), {{0, SCMP_CMP_EQ, kFork, 0}});
+    allow(SCMP_SYS(socketpair), {{0, SCMP_CMP_EQ, AF_UNIX, 0}});
+    allow(SCMP_SYS(prlimit64), {{0, SCMP_CMP_EQ, 0, 0}});
+    for (const int signal : {SIGTERM, SIGKILL})
+      allow(SCMP_SYS(kill), {{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(signal), 0}});
+    for (const int what : {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT})
+      allow(SCMP_SYS(setsockopt),
+            {{1, SCMP_CMP_EQ, IPPROTO_TCP, 0}, {2, SCMP_CMP_EQ, static_cast<scmp_datum_t>(what), 0}});
+    allow(SCMP_SYS(setsockopt), {{1, SCMP_CMP_EQ, SOL_SOCKET, 0}, {2, SCMP_CMP_EQ, SO_KEEPALIVE, 0}});
+    // Not to end it: what this filter ends, the session's own could not merely refuse.
+    allow(SCMP_SYS(prctl), {{0, SCMP_CMP_NE, PR_SET_DUMPABLE, 0}});
+    allow(SCMP_SYS(prctl), {{0, SCMP_CMP_EQ, PR_SET_DUMPABLE, 0}, {1, SCMP_CMP_EQ, 0, 0}});
+    ok = ok && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 2,
+                                SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_NE, 0)) == 0;
+  }
   if (!ok) return failure("fill the filter");
   return seccomp_load(filter.get()) == 0 ? base::Result<void>() : failure("enter seccomp");
 }
 #else
-base::Result<void> enter_seccomp() { return {}; }
+enum class Process { listener, session };
+base::Result<void> enter_seccomp(Process) { return {}; }
 #endif
 
 }  // namespace
@@ -202,7 +244,13 @@ base::Result<void> Sandbox::enter(std::initializer_list<int> keep) const {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("give up privileges");
   base::name_process("cv-session");
   if (auto r = enter_landlock(); !r) return r;
-  return enter_seccomp();
+  return enter_seccomp(Process::session);
+}
+
+base::Result<void> Sandbox::enter_listener() const {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("give up privileges");
+  if (auto r = enter_landlock(); !r) return r;
+  return enter_seccomp(Process::listener);
 }
 
 }  // namespace sftp

@@ -132,6 +132,14 @@ class Takeover(EndToEnd):
     def test_its_descriptors_are_its_own(self):
         hostile = self.hostile()
         session, = self.daemon.sessions()
+        for pid, name in self.daemon.descendants():
+            with open(f"/proc/{pid}/status") as status:
+                said = status.read()
+            self.assertRegex(said, r"(?m)^NoNewPrivs:\t1$", name)
+            self.assertRegex(said, r"(?m)^Seccomp:\t2$", name)
+        listener, = (pid for pid, name in self.daemon.descendants() if name == "cv-listener")
+        files = [os.readlink(f"/proc/{listener}/fd/{n}") for n in os.listdir(f"/proc/{listener}/fd")]
+        self.assertEqual([f for f in files if f.startswith(self.vault.dir)], [], "the listener holds files of the vault")
 
         def held():
             names = [os.readlink(f"/proc/{session}/fd/{n}") for n in os.listdir(f"/proc/{session}/fd")]
