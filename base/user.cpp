@@ -37,7 +37,9 @@ bool is_root() { return geteuid() == 0; }
 
 Result<User> owner_of(const Path& folder) {
   struct stat found {};
-  if (stat(folder.c_str(), &found) != 0) return failure("look at " + folder.string());
+  if (stat(folder.c_str(), &found) != 0)
+    return Error{errno == ENOENT ? Fault::not_found : Fault::failed,
+                 "look at " + folder.string() + ": " + std::strerror(errno)};
   User user{found.st_uid, found.st_gid, {}};
   look_up([&](passwd* entry, char* buffer, std::size_t size, passwd** out) {
     const int r = getpwuid_r(user.uid, entry, buffer, size, out);

@@ -72,26 +72,11 @@ Result<Bound> bind_to(const std::string& listen) {
   return Bound{std::move(socket), (six ? "[" : "") + std::string(name.data()) + (six ? "]:" : ":") + service.data()};
 }
 
-sftp::ListenerSettings listener_settings(const base::Path& folder, const vault::Config& config) {
-  sftp::ListenerSettings s;
-  s.host_key = folder / vault::file::kHostKey;
-  s.connections = static_cast<std::size_t>(config.connections_total);
-  s.unauthenticated = static_cast<std::size_t>(config.unauthenticated_total);
-  s.unauthenticated_per_address = static_cast<std::size_t>(config.unauthenticated_per_address);
-  s.new_per_minute = config.connections_per_minute;
-  s.burst = config.connections_burst;
-  s.session.grace_ms = config.login_grace * 1000;
-  s.session.idle_ms = config.connection_idle * 1000;
-  s.session.tries = config.login_tries;
-  return s;
-}
-
-// The signals that end the daemon, as something to poll. Blocked before the fork: the listener unblocks them again.
-Result<base::Fd> stop_signals() {
+// Signals as something to poll. Blocked before the fork: the listener unblocks them again.
+Result<base::Fd> watch(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int signal : signals) sigaddset(&set, signal);
   if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return Error{Fault::failed, "cannot block signals"};
   base::Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return Error{Fault::failed, "cannot watch signals"};
@@ -134,6 +119,7 @@ Result<void> choose_session_user(Users& users, const std::string& configured) {
 
 [[noreturn]] void become_listener(Bound bound, base::Fd socket, const sftp::ListenerSettings& settings) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  std::signal(SIGHUP, SIG_IGN);  // to a whole terminal or group: the keeper reloads, nobody ends
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -142,10 +128,10 @@ Result<void> choose_session_user(Users& users, const std::string& configured) {
 }
 
 Result<int> serve(const base::Path& folder, const std::string& listen) {
-  if (!base::exists(folder / "callvault.toml"))
-    return Error{Fault::not_found, "no vault in " + folder.string() + " (callvault init makes one)"};
   auto users = begin_as_root(folder);
   if (!users) return users.error();
+  if (!base::exists(folder / "callvault.toml"))
+    return Error{Fault::not_found, "no vault in " + folder.string() + " (callvault init makes one)"};
   auto config = vault::read_config(folder);
   if (!config) return config.error();
   auto lock = base::FileLock::take(folder / vault::file::kRun / vault::file::kDaemonLock, 0);
@@ -157,8 +143,11 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (auto r = choose_session_user(*users, config->session_user); !r) return r.error();
   auto bound = bind_to(listen);
   if (!bound) return bound.error();
-  auto stop = stop_signals();
+  auto stop = watch({SIGTERM, SIGINT});
   if (!stop) return stop.error();
+  auto reload = watch({SIGHUP});
+  if (!reload) return reload.error();
+  auto manager = sftp::ServiceManager::from_environment();
 
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -171,8 +160,10 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (child == 0) {
     mine = base::Fd();
     stop = base::Fd();
+    reload = base::Fd();
+    manager = sftp::ServiceManager();
     { const auto closed_now = std::move(lock); }
-    auto settings = listener_settings(folder, *config);
+    auto settings = sftp::listener_settings(folder, *config);
     settings.user = std::move(users->session);
     become_listener(std::move(*bound), std::move(listeners), settings);
   }
@@ -189,7 +180,7 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (!vault) return vault.error();
   if (const auto level = vault->slots().level(); level.level < 2)
     base::log_warning("erasures are certified at level 1 only: " + level.reason);
-  sftp::Keeper keeper(std::move(*vault), std::move(mine), std::move(*stop));
+  sftp::Keeper keeper(std::move(*vault), std::move(mine), std::move(*stop), std::move(*reload), std::move(manager));
   if (auto r = keeper.start(); !r) return r.error();
   const base::Path address_file = folder / vault::file::kRun / vault::file::kAddress;
   if (auto r = base::system_files().replace_whole(address_file, base::as_bytes(address + "\n")); !r) return r.error();

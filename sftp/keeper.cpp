@@ -3,6 +3,8 @@
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -50,8 +52,26 @@ say::Terms dummy_terms(base::Seconds now, base::Bytes sealed) {
 
 }  // namespace
 
-Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop)
-    : vault_(std::move(vault)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+ListenerSettings listener_settings(const base::Path& folder, const vault::Config& config) {
+  ListenerSettings s;
+  s.host_key = folder / vault::file::kHostKey;
+  s.connections = static_cast<std::size_t>(config.connections_total);
+  s.unauthenticated = static_cast<std::size_t>(config.unauthenticated_total);
+  s.unauthenticated_per_address = static_cast<std::size_t>(config.unauthenticated_per_address);
+  s.new_per_minute = config.connections_per_minute;
+  s.burst = config.connections_burst;
+  s.session.grace_ms = config.login_grace * 1000;
+  s.session.idle_ms = config.connection_idle * 1000;
+  s.session.tries = config.login_tries;
+  return s;
+}
+
+Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd reload, ServiceManager manager)
+    : vault_(std::move(vault)),
+      listener_(std::move(listener)),
+      stop_(std::move(stop)),
+      reload_(std::move(reload)),
+      manager_(std::move(manager)) {}
 
 Result<void> Keeper::start() {
   if (auto r = vault::finish_erasures(vault_); !r) return r.error().at("finish what was begun");
@@ -72,10 +92,12 @@ Result<void> Keeper::start() {
 
 int Keeper::run() {
   std::vector<pollfd> polls;
+  manager_.ready();
   for (;;) {
     polls.clear();
     polls.push_back({stop_.get(), POLLIN, 0});
     polls.push_back({listener_.get(), POLLIN, 0});
+    polls.push_back({reload_.get(), POLLIN, 0});
     for (const Session& s : sessions_) polls.push_back({s.socket.get(), POLLIN, 0});
     const int ready = ::poll(polls.data(), polls.size(), wait_ms());
     if (ready < 0 && errno != EINTR) {
@@ -85,7 +107,7 @@ int Keeper::run() {
     if (ready > 0 && (polls[0].revents != 0)) break;
     if (ready > 0) {
       auto session = sessions_.begin();
-      for (std::size_t i = 2; i < polls.size(); ++i, ++session) {
+      for (std::size_t i = 3; i < polls.size(); ++i, ++session) {
         if (polls[i].revents != 0) serve(*session);
       }
       if (polls[1].revents != 0) {
@@ -93,6 +115,7 @@ int Keeper::run() {
         accept_session();
         if (!listener_) break;
       }
+      if (polls[2].revents != 0) reload();
       sessions_.remove_if([](const Session& s) { return s.over; });
     }
     const std::int64_t now = base::monotonic_ms();
@@ -101,7 +124,9 @@ int Keeper::run() {
     const bool due = pending_since_ms_ != 0 && (ready == 0 || now - pending_since_ms_ >= kLongestWaitMs);
     if (due && now >= retry_ms_) commit();
     if (now >= next_tick_ms_) tick();
+    manager_.alive(now);
   }
+  manager_.stopping();
   // The end: nothing is counted that was not proved, and what was proved is made durable.
   for (Session& s : sessions_) end_session(s);
   const bool by_signal = static_cast<bool>(listener_);
@@ -113,11 +138,30 @@ int Keeper::run() {
 int Keeper::wait_ms() const {
   const std::int64_t now = base::monotonic_ms();
   std::int64_t until = next_tick_ms_;
+  if (const auto alive = manager_.next_ms()) until = std::min(until, *alive);
   for (const auto& [id, claim] : claims_) {
     if (const auto due = claim.next_due()) until = std::min(until, *due);
   }
   if (pending_since_ms_ != 0) until = std::min(until, std::max(now + kQuietMs, retry_ms_));
   return static_cast<int>(std::clamp<std::int64_t>(until - now, 0, 60'000));
+}
+
+// The vault is opened anew beside the one that serves: what does not open changes nothing. Claims and sessions go on.
+void Keeper::reload() {
+  signalfd_siginfo signal;
+  while (read(reload_.get(), &signal, sizeof signal) > 0) {
+  }
+  manager_.reloading();
+  auto again = vault::Vault::open(vault_.folder(), vault_.clock(), vault_.files());
+  if (again) {
+    vault_ = std::move(*again);
+    seen_version_ = -1;  // counted by each connection to the catalogue on its own
+    (void)send_packet(listener_.get(), encode_limits(listener_settings(vault_.folder(), vault_.config())), Wait::no);
+    base::log_info("settings were read again");
+  } else {
+    base::log_error(again.error().at("the settings stay as they were").what);
+  }
+  manager_.ready();
 }
 
 bool Keeper::delivered_pending() const {

@@ -24,7 +24,11 @@ struct ListenerSettings {
 // Serves until the keeper's socket closes, then ends its sessions. REQUIRES: forked from the keeper before any secret
 // was read, a listening non-blocking TCP socket, and a SOCK_SEQPACKET socket to the keeper. For each connection the
 // keeper receives one packet: the client's address as text, with the keeper's end of a session's socketpair
-// (SCM_RIGHTS). Returns the process's exit code.
+// (SCM_RIGHTS). The keeper sends nothing but limits. Returns the process's exit code.
 int run_listener(base::Fd listening, base::Fd keeper, const ListenerSettings& settings);
+
+// What of the settings can change while it runs; sessions that run keep theirs.
+base::Bytes encode_limits(const ListenerSettings& settings);
+bool take_limits(base::ByteView packet, ListenerSettings& settings);  // false: these are none; nothing has changed
 
 }  // namespace sftp

@@ -2,12 +2,14 @@
 import os
 import pwd
 import re
+import shutil
 import subprocess
 import unittest
 
 import raw
 from harness import BIN, Client, EndToEnd, sha256
 
+UNIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "packaging", "callvaultd.service")
 OWNER = 64_711           # nobody's: an id needs no name to own a folder
 SESSION_USER = "games"   # one that every Debian has, so that the test adds none
 
@@ -75,6 +77,19 @@ class Users(EndToEnd):
             for name in files:
                 self.assertEqual(os.stat(os.path.join(at, name)).st_uid, OWNER, f"{name} is not the owner's any more")
         self.assertEqual(self.vault.check().code, 0)
+
+    def test_the_capabilities_of_the_service_are_enough(self):
+        if shutil.which("setpriv") is None:
+            self.skipTest("setpriv (util-linux) is not installed")
+        with open(UNIT) as f:
+            names, = re.findall(r"(?m)^CapabilityBoundingSet=(.*)$", f.read())
+        bounding = ",".join(["-all", *("+" + name.removeprefix("CAP_").lower() for name in names.split())])
+        self.give_away()
+        os.chmod(self.vault.dir, 0o700)
+        daemon = self.start(self.vault, before=["setpriv", "--bounding-set", bounding, "--no-new-privs", "--"])
+        self.is_nothing_but(daemon.pid, OWNER, OWNER)
+        self.assertEqual(Client(self.folder, daemon.port, self.delivery).run(f"get {self.name} got.wav").code, 0)
+        self.assertEqual(daemon.stop(), 0)
 
     def test_nothing_outlives_a_keeper_that_was_killed(self):
         # The signal that the kernel sends at a parent's death does not reach another user's process.
