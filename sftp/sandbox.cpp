@@ -24,6 +24,7 @@
 #include <set>
 #include <string>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "base/process.h"
 
@@ -77,9 +78,7 @@ struct LandlockRights {
   std::uint64_t files, network, scoped;
 };
 
-long landlock_abi() { return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION); }
-
-LandlockRights rights_of(long abi) {
+LandlockRights rights_of(int abi) {
   const auto low = [](int bits) { return (std::uint64_t{1} << bits) - 1; };
   LandlockRights all{low(13), 0, 0};
   if (abi >= 2) all.files = low(14);  // link and rename across folders
@@ -91,7 +90,7 @@ LandlockRights rights_of(long abi) {
 }
 
 base::Result<void> enter_landlock() {
-  const long abi = landlock_abi();
+  const int abi = base::landlock_abi();
   if (abi < 1) return {};  // init() has said so
   const LandlockRights all = rights_of(abi);
   const std::size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;  // what this kernel's struct has
@@ -168,7 +167,7 @@ constexpr std::array kAllowedToListener = {SCMP_SYS(accept4),
 enum class Process { listener, session };
 
 base::Result<void> enter_seccomp(Process process) {
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) return {};  // init() has said so
+  if (!base::has_seccomp()) return {};  // init() has said so
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release);
   if (!filter) return failure("make a filter");
   bool ok = true;
@@ -228,8 +227,8 @@ base::Result<Sandbox> Sandbox::init() {
   base::Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return failure("open /dev/null");
   tzset();  // reads the time zone, for the log
-  if (landlock_abi() < 1) base::log_warning("this kernel has no Landlock: sessions run without it");
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) base::log_warning("this kernel has no seccomp: sessions run without it");
+  if (base::landlock_abi() < 1) base::log_warning("this kernel has no Landlock: sessions run without it");
+  if (!base::has_seccomp()) base::log_warning("this kernel has no seccomp: sessions run without it");
   return Sandbox(std::move(null));
 }
 

@@ -19,7 +19,7 @@ class ServiceManager {
   void ready();
   void reloading();
   void stopping();
-  void alive(std::int64_t now_ms);               // tells so when it is time again
+  void alive(std::int64_t now_ms);              // tells so when it is time again
   std::optional<std::int64_t> next_ms() const;  // when that is; nullopt: nobody waits for it
 
  private:

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -16,6 +17,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "tests/testkit/expect.h"
 #include "tests/testkit/temp_folder.h"
@@ -106,6 +108,38 @@ TEST(Sandbox, NoCodeIsMappedAndTheProcessStaysUnreadable) {
   };
   EXPECT_EQ(inside([&] { return mapped(PROT_READ | PROT_EXEC); }), -SIGSYS);
   EXPECT_EQ(inside([] { return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); }), EPERM);
+}
+
+// A kernel without either, as far as a process can tell.
+bool hide_fences() {
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  return filter != nullptr &&
+         seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0) == 0 &&
+         seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP)) ==
+             0 &&
+         seccomp_load(filter) == 0;
+}
+
+TEST(Sandbox, AKernelWithoutFencesIsToldAtStartAndServes) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(ends[1], STDERR_FILENO);
+    if (!hide_fences() || base::landlock_abi() != 0 || base::has_seccomp()) _exit(1);
+    const auto sandbox = Sandbox::init();
+    _exit(sandbox && sandbox->enter_listener() && sandbox->enter({}) ? kDone : 2);
+  }
+  close(ends[1]);
+  std::string said;
+  char part[4096];
+  for (ssize_t n; (n = read(ends[0], part, sizeof part)) > 0;) said.append(part, static_cast<std::size_t>(n));
+  close(ends[0]);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), kDone);
+  EXPECT_NE(said.find("warning: this kernel has no Landlock"), std::string::npos) << said;
+  EXPECT_NE(said.find("warning: this kernel has no seccomp"), std::string::npos) << said;
 }
 
 // What it does for each connection, up to a session in its own fence, and to its end.
