@@ -181,6 +181,7 @@ void Keeper::accept_session() {
     Session session;
     session.socket = std::move((*packet)->object);
     session.address = base::to_text((*packet)->bytes);
+    session.began_ms = base::monotonic_ms();
     sessions_.push_back(std::move(session));
   }
 }
@@ -343,8 +344,21 @@ void Keeper::close_file(Session& session, const ask::Close& request) {
   if (file == session.files.end()) return end_session(session);
   const auto [item, handle] = file->second;
   session.files.erase(file);
-  const bool delivered = session.claim->close(item, handle, request.acknowledged, base::monotonic_ms());
-  say(session, say::Done{delivered});
+  const std::int64_t now = base::monotonic_ms();
+  if (!request.served) {
+    session.claim->lost(item, handle, false, now);
+    return say(session, say::Done{false});
+  }
+  say(session, say::Done{session.claim->close(item, handle, has_company(session), now)});
+}
+
+// Another connection of the same client is new and has opened nothing yet: it may be about to fetch the next chunk.
+bool Keeper::has_company(const Session& session) const {
+  const std::int64_t since = base::monotonic_ms() - vault_.config().claim_settle * 1000;
+  return std::ranges::any_of(sessions_, [&](const Session& other) {
+    const bool same = other.claim == nullptr ? other.address == session.address : other.claim == session.claim;
+    return same && &other != &session && !other.over && other.next_file == 1 && other.began_ms > since;
+  });
 }
 
 void Keeper::end_session(Session& session, bool orderly) {

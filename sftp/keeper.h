@@ -33,6 +33,7 @@ class Keeper {
   struct Session {
     base::Fd socket;
     std::string address;
+    std::int64_t began_ms = 0;
     int logins = 0;                            // begun
     std::vector<vault::Candidate> candidates;  // while a challenge is open
     std::vector<base::SecretBytes> answers;    // kChallenges of them, in the same order
@@ -42,7 +43,7 @@ class Keeper {
       vault::Coverage::Handle handle;
     };
     std::map<std::uint32_t, OpenFile> files;
-    std::uint32_t next_file = 1;
+    std::uint32_t next_file = 1;  // 1: it has not opened any
     bool over = false;
   };
 
@@ -54,6 +55,7 @@ class Keeper {
   std::variant<KeeperClaim*, Refusal> admit(const vault::Candidate& candidate, const std::string& address);
   void open_file(Session& session, std::uint32_t item);
   void close_file(Session& session, const ask::Close& request);
+  bool has_company(const Session& session) const;
   void failed_login(const std::string& address);
   void say(Session& session, const Say& message, const base::Fd* object = nullptr);
   void store_coverage(KeeperClaim& claim);

@@ -47,6 +47,7 @@ Result<KeeperClaim> KeeperClaim::load(vault::Vault& vault, const vault::AccessRo
     if (!coverage) return coverage.error().at(item.recording);
     coverage->settle(base::monotonic_ms());
     if (coverage->due()) claim.waiting_.insert(item.position);
+    claim.in_chunks_ = claim.in_chunks_ || coverage->in_chunks();
     const bool delivered = item.state == "delivered";
     claim.items_.push_back({item.recording, std::move(item.entry), delivered, delivered ? item.linger_until : 0,
                             item.state == "withdrawn" || (item.state == "offered" && item.recording_state != "sealed"),
@@ -115,7 +116,6 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
     return opened.error().fault == Fault::damaged ? Refusal::damaged : Refusal::failed;
   }
   item.coverage.opened(opened->handle);
-  item.parallel = item.parallel || item.coverage.open_handles() > 1;
   return std::move(*opened);
 }
 
@@ -142,17 +142,19 @@ base::Seconds KeeperClaim::linger_end(const Item& item) const {
   return linger_ > 0 ? vault_->clock().now() + linger_ : 0;
 }
 
-bool KeeperClaim::close(std::uint32_t number, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms) {
+bool KeeperClaim::close(std::uint32_t number, vault::Coverage::Handle handle, bool company, std::int64_t now_ms) {
   active_ms = now_ms;
   Item& item = items_[number];
   item.changed = true;
-  if (!acknowledged) {
-    item.coverage.broken(handle, now_ms);
-    return false;
-  }
-  if (item.coverage.closed(handle, now_ms)) deliver(number);
-  if (item.coverage.due()) waiting_.insert(number);
+  if (item.coverage.closed(handle, now_ms, company || in_chunks_)) deliver(number);
+  ended(number);
   return item.gone;
+}
+
+void KeeperClaim::ended(std::uint32_t number) {
+  const vault::Coverage& coverage = items_[number].coverage;
+  in_chunks_ = in_chunks_ || coverage.in_chunks();
+  if (coverage.due()) waiting_.insert(number);
 }
 
 void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms) {
@@ -162,14 +164,13 @@ void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, boo
   else
     item.coverage.broken(handle, now_ms);
   item.changed = true;
-  item.broke = item.broke || !orderly;
-  if (item.coverage.due()) waiting_.insert(number);
+  ended(number);
 }
 
 std::optional<Refusal> KeeperClaim::remove(std::uint32_t number) {
   if (number >= item_count()) return Refusal::not_found;
   Item& item = items_[number];
-  if (!item.gone && item.coverage.due() && !item.doubtful()) deliver(number);
+  if (!item.gone && item.coverage.due()) deliver(number);
   if (!item.gone) return Refusal::not_allowed;
   if (item.linger_until == 0) return std::nullopt;
   const auto waits = std::ranges::find(delivered_, number, &vault::DeliveredItem::position);
@@ -201,7 +202,7 @@ void KeeperClaim::settle(std::int64_t now_ms) {
       ++at;
       continue;
     }
-    if (due && !items_[*at].doubtful()) deliver(*at);
+    if (due) deliver(*at);
     at = waiting_.erase(at);  // delivered, or opened again meanwhile
   }
 }

@@ -42,14 +42,14 @@ class KeeperClaim {
   };
   // True: a new copy began; store_coverage() now.
   bool book(std::uint32_t item, vault::Coverage::Handle handle, const Sent& sent);
-  // True: the recording is downloaded now, and was put into `delivered`.
-  bool close(std::uint32_t item, vault::Coverage::Handle handle, bool acknowledged, std::int64_t now_ms);
+  // True: the recording is downloaded now, and was put into `delivered`. `company` as in Coverage::closed().
+  bool close(std::uint32_t item, vault::Coverage::Handle handle, bool company, std::int64_t now_ms);
   // The connection of an open handle is over; `orderly` as in ask::End.
   void lost(std::uint32_t item, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms);
   // nullopt: fine, it is gone, or was downloaded and goes now: this is the customer's own acknowledgement.
   std::optional<Refusal> remove(std::uint32_t item);
 
-  // Rules B and C: items whose wait is over are delivered now.
+  // Items whose wait is over are delivered now.
   void settle(std::int64_t now_ms);
   std::optional<std::int64_t> next_due() const;
   // Items whose time to linger is over at `now`: their keys must go.
@@ -83,10 +83,6 @@ class KeeperClaim {
     base::Seconds linger_until = 0;  // delivered, and can be opened again until then
     bool withdrawn = false;          // for another reason
     vault::Coverage coverage;
-    bool parallel = false;  // several handles were open at once
-    bool broke = false;     // a line did
-    // Both: only rule A delivers it, since a tool may have thrown its chunks away and begun anew.
-    bool doubtful() const { return parallel && broke; }
     bool changed = false;
     bool new_copy = false;        // earlier parts were dropped since it was last stored
     std::uint64_t stored_at = 0;  // bytes sent when it was last stored
@@ -94,6 +90,7 @@ class KeeperClaim {
   KeeperClaim(vault::Vault& vault, vault::AccessRow row, vault::AccessStatement statement)
       : vault_(&vault), row_(std::move(row)), statement_(std::move(statement)) {}
   void deliver(std::uint32_t item);
+  void ended(std::uint32_t item);  // a handle of it
   base::Seconds linger_end(const Item& item) const;
 
   vault::Vault* vault_;
@@ -102,7 +99,8 @@ class KeeperClaim {
   std::vector<Item> items_;
   base::Seconds linger_ = 0;  // of its customer
   std::vector<vault::DeliveredItem> delivered_;
-  std::set<std::uint32_t> waiting_;  // items whose due time of rule B or C runs
+  std::set<std::uint32_t> waiting_;  // items whose due time runs
+  bool in_chunks_ = false;           // its client was seen to fetch an item in chunks
 };
 
 }  // namespace sftp

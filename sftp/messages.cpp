@@ -117,7 +117,7 @@ void fields(auto& io, Is<ask::Book> auto& m) {
 }
 void fields(auto& io, Is<ask::Close> auto& m) {
   io.number(m.handle);
-  io.flag(m.acknowledged);
+  io.flag(m.served);
 }
 void fields(auto& io, Is<ask::Remove> auto& m) { io.number(m.item); }
 void fields(auto& io, Is<ask::End> auto& m) { io.flag(m.orderly); }

@@ -56,10 +56,10 @@ struct Book {
   std::uint64_t offset;
   std::uint32_t length;
   bool eof;
-};  // no reply: DATA goes to the channel now; or, with `eof` and length 0, the answer EOF
+};  // no reply: DATA has arrived, and behind it, with `eof`, the answer EOF. Neither: the handle began to read there
 struct Close {
   std::uint32_t handle;
-  bool acknowledged;  // the client's TCP has acknowledged everything up to the handle's last DATA; else prove nothing
+  bool served;  // false: the session could not open it; prove nothing
 };
 struct Remove {
   std::uint32_t item;

@@ -125,7 +125,7 @@ void Requests::take_close(Waiting& request, base::ByteView handle) {
   const auto handle_of_keeper = files_.at(closed->key).bytes.keeper_handle();
   if (!handle_of_keeper) return;
   replies_.uncount(*handle_of_keeper);
-  request.acknowledged = around_.acknowledged.all_of(*handle_of_keeper);
+  around_.in_flight.closed(*handle_of_keeper, around_.link);
 }
 
 // --- answers ---------------------------------------------------------------------------------------------------------
@@ -265,8 +265,7 @@ void Requests::end_file(const Waiting& close) {
   const auto handle = files_.at(*close.open).bytes.keeper_handle();
   files_.erase(*close.open);
   if (!handle) return;
-  around_.link.ask<say::Done>(ask::Close{*handle, close.acknowledged});
-  around_.acknowledged.forget(*handle);
+  around_.link.ask<say::Done>(ask::Close{*handle, true});
 }
 
 void Requests::client_is_gone() {

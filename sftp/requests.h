@@ -22,7 +22,7 @@ class Requests {
     Link& link;
     const keys::Identity& identity;
     const Contents& contents;
-    Acknowledged& acknowledged;
+    InFlight& in_flight;
   };
   Requests(const Around& around, Replies& replies) : around_(around), replies_(replies) {}
 
@@ -39,7 +39,6 @@ class Requests {
     std::uint32_t id;
     bool well_formed = true;
     bool overtaken = false;               // a READ whose handle was closed behind it
-    bool acknowledged = false;            // a CLOSE that arrived with the ACK of all DATA of its handle
     std::optional<std::uint64_t> open{};  // what the handle means
     HandleKind kind = HandleKind::file;   // of the handle
     std::uint64_t offset = 0;             // READ

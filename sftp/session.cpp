@@ -134,7 +134,7 @@ class Session {
   int failures_ = 0;
   std::optional<LoggedIn> who_;
   std::optional<Contents> contents_;
-  Acknowledged acknowledged_;
+  InFlight in_flight_;
   int unacknowledged_ = 0;       // bytes that the client's TCP has not acknowledged
   std::list<Channel> channels_;  // a client may open one in the middle of anything
   bool any_sftp_ended_ = false;
@@ -325,7 +325,7 @@ void Session::ended(ssh_channel channel, bool closed) {
   if (found == nullptr) return;
   if (!found->ended) {
     measure();
-    found->ended_whole = acknowledged_.everything();
+    found->ended_whole = in_flight_.empty();
   }
   found->ended = true;
   found->closed = closed;
@@ -353,7 +353,9 @@ void Session::run() {
   measure();
   for (Channel& channel : channels_)
     if (channel.requests) channel.requests->client_is_gone();
-  if (who_) link_.tell(ask::End{orderly()});
+  const bool whole = orderly();
+  in_flight_.ended(link_);
+  if (who_) link_.tell(ask::End{whole});
   if (over_) say_goodbye();
 }
 
@@ -370,9 +372,9 @@ void Session::step() {
 }
 
 void Session::measure() {
-  if (!sending_ && !queued_ && can_write()) acknowledged_.passed_on(counter_.out_bytes);
+  if (!sending_ && !queued_ && can_write()) in_flight_.passed_on(counter_.out_bytes);
   if (ioctl(socket_.get(), SIOCOUTQ, &unacknowledged_) == 0)
-    acknowledged_.arrived(counter_.out_bytes - static_cast<std::uint64_t>(unacknowledged_));
+    in_flight_.arrived(counter_.out_bytes - static_cast<std::uint64_t>(unacknowledged_), link_);
 }
 
 void Session::feed(Channel& channel) {
@@ -386,7 +388,7 @@ void Session::feed(Channel& channel) {
       }
       contents_ = std::move(*loaded);
     }
-    channel.requests.emplace(Requests::Around{link_, who_->identity, *contents_, acknowledged_}, channel.replies);
+    channel.requests.emplace(Requests::Around{link_, who_->identity, *contents_, in_flight_}, channel.replies);
   }
   std::array<std::byte, 32 * 1024> part;
   while (channel.input > 0 && channel.requests->has_room() && !over_) {
@@ -431,8 +433,8 @@ void Session::send(Channel& channel) {
     const std::size_t window = ssh_channel_window_size(channel.ssh);
     channel.requests->answer();
     if (channel.replies.empty() || window == 0) return;
-    const auto left = channel.replies.leave(window, link_, acknowledged_,
-                                            [&](base::ByteView bytes) { return pass_on(channel, bytes); });
+    const auto left =
+        channel.replies.leave(window, in_flight_, [&](base::ByteView bytes) { return pass_on(channel, bytes); });
     take_in_early();
     if (!left) return end("the connection is broken");
     active_ = monotonic_ms();
@@ -494,7 +496,7 @@ void Session::check_time() {
 bool Session::orderly() const {
   if (over_) return false;  // ended by us
   constexpr std::string_view kDisconnected = "Received SSH_MSG_DISCONNECT";
-  if (std::string_view(ssh_get_error(ssh_)).starts_with(kDisconnected)) return acknowledged_.everything();
+  if (std::string_view(ssh_get_error(ssh_)).starts_with(kDisconnected)) return in_flight_.empty();
   const bool open = std::ranges::any_of(channels_, [](const Channel& c) { return c.is_sftp && !c.ended_whole; });
   return any_sftp_ended_ && !any_sftp_broken_ && !open;
 }

@@ -43,18 +43,51 @@ base::Result<void> OpenFile::read(std::uint64_t offset, std::span<std::byte> out
   return n ? Error{Fault::damaged, "the object ends before its end"} : n.error();
 }
 
-void Acknowledged::passed_on(std::uint64_t sent) {
-  for (auto& [handle, position] : positions_) position = std::min(position, sent);
-  eof_ = std::min(eof_, sent);
+void InFlight::handed_over(const ask::Book& booking, std::uint64_t behind) {
+  flying_.push_back({booking, behind, kInLibssh});
 }
 
-bool Acknowledged::all_of(std::uint32_t handle) const {
-  const auto at = positions_.find(handle);
-  return at == positions_.end() || at->second <= arrived_;
+void InFlight::passed_on(std::uint64_t sent) {
+  for (auto last = flying_.rbegin(); last != flying_.rend() && last->position == kInLibssh; ++last)
+    last->position = sent - last->behind;
 }
 
-bool Acknowledged::everything() const {
-  return eof_ <= arrived_ && std::ranges::all_of(positions_, [this](const auto& at) { return at.second <= arrived_; });
+// DATA that follows on other DATA is booked with it.
+void InFlight::arrived(std::uint64_t bytes, Link& link) {
+  std::optional<ask::Book> run;
+  for (; !flying_.empty() && flying_.front().position <= bytes; flying_.pop_front()) {
+    const ask::Book& next = flying_.front().booking;
+    begun_.insert(next.handle);
+    if (run && run->handle == next.handle && run->offset + run->length == next.offset && !run->eof) {
+      run->length += next.length;
+      run->eof = next.eof;
+      continue;
+    }
+    if (run) link.tell(*run);
+    run = next;
+  }
+  if (run) link.tell(*run);
+}
+
+// The keeper must know where a handle began, even when nothing of it arrived: others may have read over that place.
+void InFlight::drop(const Flying& flying, Link& link) {
+  const ask::Book& booking = flying.booking;
+  if (begun_.insert(booking.handle).second && booking.length > 0)
+    link.tell(ask::Book{booking.handle, booking.offset, 0, false});
+}
+
+void InFlight::closed(std::uint32_t handle, Link& link) {
+  std::erase_if(flying_, [&](const Flying& flying) {
+    if (flying.booking.handle != handle) return false;
+    drop(flying, link);
+    return true;
+  });
+  begun_.erase(handle);
+}
+
+void InFlight::ended(Link& link) {
+  for (const Flying& flying : flying_) drop(flying, link);
+  flying_.clear();
 }
 
 base::Bytes& Replies::out() {
@@ -86,38 +119,12 @@ void Replies::uncount(std::uint32_t handle) {
     if (booking.handle == handle) booking.handle.reset();
 }
 
-void Replies::book_up_to(std::size_t end, Link& link) {
-  std::optional<ask::Book> run;  // DATA that follows on other DATA is booked with it
+base::Result<void> Replies::leave(std::size_t window, InFlight& in_flight, const Write& write) {
+  const std::size_t end = std::min(batch_.size(), left_ + window);
   for (; !bookings_.empty() && bookings_.front().end <= end; bookings_.pop_front()) {
     const Booking& next = bookings_.front();
-    if (!next.handle) continue;
-    if (run && run->handle == *next.handle && run->offset + run->length == next.offset) {
-      run->length += next.length;
-      run->eof = run->eof || next.eof;
-      continue;
-    }
-    if (run) link.tell(*run);
-    run = ask::Book{*next.handle, next.offset, next.length, next.eof};
+    if (next.handle) in_flight.handed_over({*next.handle, next.offset, next.length, next.eof}, end - next.end);
   }
-  if (run) link.tell(*run);
-}
-
-base::Result<void> Replies::leave(std::size_t window, Link& link, Acknowledged& acknowledged, const Write& write) {
-  std::optional<std::uint32_t> handle;
-  bool eof = false;
-  std::size_t end = bookings_.empty() ? batch_.size() : left_;
-  for (const Booking& booking : bookings_) {
-    if (handle && (booking.handle != handle || booking.eof != eof)) break;
-    handle = booking.handle;
-    eof = booking.eof;
-    end = booking.end;
-  }
-  end = std::min(end, left_ + window);
-
-  book_up_to(end, link);
-  if (link.over()) return Error{Fault::failed, "the keeper is gone"};
-  if (handle && eof) acknowledged.handed_over_eof();
-  if (handle && !eof) acknowledged.handed_over(*handle);
   const std::span leaving = std::span(batch_).subspan(left_, end - left_);
   const auto written = write(leaving);
   base::wipe(leaving);

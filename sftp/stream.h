@@ -1,12 +1,11 @@
 // Step 6 of 7: stream. The bytes of an open file, the replies that carry them, and the proof of what left.
-// DATA is booked with the keeper in the same step that hands it to the channel, before a CLOSE can be read; what a
-// CLOSE overtakes never counts.
+// DATA is booked with the keeper when the client's TCP has acknowledged it; what a CLOSE overtakes never counts.
 #pragma once
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -41,23 +40,31 @@ class OpenFile {
   bool end_is_news_ = true;
 };
 
-// How far the client's TCP has acknowledged what was sent, handle by handle. Positions are bytes of the connection.
-// A handle's position is known once libssh has passed its last DATA to the kernel: until then it is not acknowledged.
-class Acknowledged {
+// What was handed over and has not arrived yet: the client's TCP has not acknowledged it. What has is booked with the
+// keeper, in order. Positions are bytes of the connection, known once libssh has passed everything to the kernel: until
+// then nothing has arrived.
+class InFlight {
  public:
-  void handed_over(std::uint32_t handle) { positions_[handle] = kInLibssh; }
-  void handed_over_eof() { eof_ = kInLibssh; }
-  void passed_on(std::uint64_t sent);  // libssh holds nothing more; `sent` bytes went to the kernel so far
-  void arrived(std::uint64_t arrived) { arrived_ = arrived; }  // the client's TCP has acknowledged so many bytes
-  bool all_of(std::uint32_t handle) const;
-  bool everything() const;  // of all handles that were not forgotten, and every EOF
-  void forget(std::uint32_t handle) { positions_.erase(handle); }
+  // DATA, or an EOF with length 0. `behind`: bytes that were handed over behind it in the same write. What SSH adds to
+  // them is not counted, so that its place is a little late, never early.
+  void handed_over(const ask::Book& booking, std::uint64_t behind);
+  void passed_on(std::uint64_t sent);             // libssh holds nothing more; `sent` bytes went to the kernel so far
+  void arrived(std::uint64_t bytes, Link& link);  // so many bytes of the connection are acknowledged
+  void closed(std::uint32_t handle, Link& link);  // what is still in flight of it never counts
+  void ended(Link& link);                         // and now of all
+  bool empty() const { return flying_.empty(); }
 
  private:
   static constexpr std::uint64_t kInLibssh = ~std::uint64_t{0};
-  std::map<std::uint32_t, std::uint64_t> positions_;
-  std::uint64_t eof_ = 0;  // position of the last one
-  std::uint64_t arrived_ = 0;
+  struct Flying {
+    ask::Book booking;
+    std::uint64_t behind;
+    std::uint64_t position;
+  };
+  void drop(const Flying& flying, Link& link);
+
+  std::deque<Flying> flying_;
+  std::set<std::uint32_t> begun_;  // handles of which something arrived, or whose start was told
 };
 
 // The replies of one channel on their way out: a batch of up to kBatch bytes, into which recordings are decrypted
@@ -76,11 +83,10 @@ class Replies {
   void uncount(std::uint32_t handle);  // what has not left entirely of its replies will never be booked
   bool empty() const { return batch_.empty(); }
 
-  // Hands over the next bytes, at most `window`: books what leaves entirely with them, says so to `acknowledged`, then
-  // writes. Stops behind the last DATA of a handle, before its EOF, so that its place in the connection is exact. A
+  // Hands over the next bytes, at most `window`: what leaves entirely with them is in flight, then they are written. A
   // failed write ends the connection.
   using Write = std::function<base::Result<void>(base::ByteView)>;
-  base::Result<void> leave(std::size_t window, Link& link, Acknowledged& acknowledged, const Write& write);
+  base::Result<void> leave(std::size_t window, InFlight& in_flight, const Write& write);
 
  private:
   struct Booking {    // a DATA reply, or an EOF
@@ -90,8 +96,6 @@ class Replies {
     std::uint32_t length;
     bool eof;
   };
-  void book_up_to(std::size_t end, Link& link);
-
   base::Bytes batch_;
   std::size_t left_ = 0;  // bytes of the batch that have left
   std::deque<Booking> bookings_;

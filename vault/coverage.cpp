@@ -12,7 +12,11 @@ constexpr std::string_view kSent = "sent ";
 constexpr std::string_view kTentative = "tentative ";
 constexpr std::string_view kFinished = "finished ";
 constexpr std::string_view kCut = "cut ";
+// Lines without a value, in this order.
 constexpr std::string_view kDoubt = "doubt\n";
+constexpr std::string_view kInChunks = "in-chunks\n";
+constexpr std::string_view kBroke = "broke\n";
+constexpr std::string_view kWhole = "whole\n";
 constexpr std::string_view kWithoutClose = "without-close\n";
 
 base::Error damaged(std::string_view what) { return {base::Fault::damaged, std::string(what)}; }
@@ -115,13 +119,28 @@ void Coverage::opened(Handle handle) {
   open_.try_emplace(handle);
   if (open_.size() > 1)
     for (auto& [other, part] : open_) part.alone = false;
+  if (std::exchange(whole_, false)) in_chunks_ = true;  // what it waited for
   due_.reset();
 }
 
 bool Coverage::start(Part& part, std::uint64_t offset) {
   if (offset == 0) return begin_copy(part);
+  part.odd = offset < size_ && !sent_around(offset);
+  if (!part.alone) in_chunks_ = true;
+  if (starts().contains(offset)) broke_ = true;
   if (part.alone) resume(part, offset);
   return false;
+}
+
+bool Coverage::sent_around(std::uint64_t offset) const {
+  for (const auto* kind : {&finished_, &tentative_})
+    for (const Ranges& part : *kind)
+      if (part.run_begin(offset) < offset) return true;
+  return false;
+}
+
+void Coverage::note_chunk(const Part& ended) {
+  if (ended.odd && *ended.start > 0) in_chunks_ = true;  // it did not read what is before later on
 }
 
 bool Coverage::begin_copy(Part& part) {
@@ -182,12 +201,13 @@ bool Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length,
   return new_copy;
 }
 
-bool Coverage::closed(Handle handle, std::int64_t now_ms) {
+bool Coverage::closed(Handle handle, std::int64_t now_ms, bool company) {
   auto node = open_.extract(handle);
   if (node.empty()) return false;
   Part& part = node.mapped();
+  note_chunk(part);
   const bool rule_a = part.alone && part.counts && part.ranges.covers(0, size_);
-  if (!part.start && !part.alone && size_ > 0) {
+  if (!part.start && size_ > 0 && (!part.alone || !finished_.empty())) {
     doubt();  // it could have been any chunk
   } else if (!part.counts) {
     keep_start(part);
@@ -195,7 +215,8 @@ bool Coverage::closed(Handle handle, std::int64_t now_ms) {
     keep(finished_, std::move(part.resumed));
     keep(finished_, std::move(part.ranges));
   }
-  if (rule_a) return true;
+  if (rule_a && !in_chunks_ && !company) return true;
+  whole_ = rule_a;
   settle(now_ms);
   return false;
 }
@@ -216,6 +237,7 @@ void Coverage::ended(Handle handle, std::int64_t now_ms) {
   if (found == open_.end() || !proved_by_end(found->second)) return broken(handle, now_ms);
   auto node = open_.extract(found);
   Part& part = node.mapped();
+  note_chunk(part);
   keep(finished_, std::move(part.resumed));
   keep(finished_, std::move(part.ranges));
   without_close_ = !doubtful_;
@@ -226,6 +248,8 @@ void Coverage::broken(Handle handle, std::int64_t now_ms) {
   auto node = open_.extract(handle);
   if (node.empty()) return;
   Part& part = node.mapped();
+  note_chunk(part);
+  broke_ = broke_ || part.start;
   if (!part.start) {
     if (size_ > 0 && (!part.alone || !finished_.empty())) doubt();  // a chunk that the others may have read over
   } else if (part.alone && part.counts) {
@@ -257,7 +281,7 @@ void Coverage::forget() {
   without_close_ = false;
   tentative_.clear();
   cuts_.clear();
-  doubtful_ = false;
+  doubtful_ = broke_ = false;
 }
 
 void Coverage::doubt() {
@@ -267,7 +291,9 @@ void Coverage::doubt() {
 
 void Coverage::settle(std::int64_t now_ms) {
   due_.reset();
-  if (open_.empty() && complete()) due_ = now_ms + (without_close_ ? waits_.without_close_ms : waits_.settle_ms);
+  if (!open_.empty() || !(whole_ || complete())) return;
+  const bool longer = without_close_ || (whole_ && in_chunks_);
+  due_ = now_ms + (longer ? waits_.without_close_ms : waits_.settle_ms);
 }
 
 std::set<std::uint64_t> Coverage::starts() const {
@@ -279,6 +305,7 @@ std::set<std::uint64_t> Coverage::starts() const {
 }
 
 bool Coverage::complete() const {
+  if (in_chunks_ && broke_) return false;
   if (finished_.empty()) return false;  // an empty recording needs a CLOSE too
   std::uint64_t missing = size_;
   for (const Ranges& part : finished_) missing -= std::min(missing, part.bytes());
@@ -298,7 +325,10 @@ std::string Coverage::text() const {
   Coverage kept = *this;
   while (!kept.open_.empty()) kept.broken(kept.open_.begin()->first, 0);
   std::string out = std::string(kSent) + std::to_string(bytes_sent_) + "\n";
-  if (kept.doubtful_) return out += kDoubt;
+  if (kept.doubtful_) out += kDoubt;
+  if (kept.in_chunks_) out += kInChunks;
+  if (kept.broke_) out += kBroke;
+  if (kept.whole_) out += kWhole;
   if (kept.without_close_) out += kWithoutClose;
   for (const Ranges& part : kept.finished_) out += std::string(kFinished) + part.text() + "\n";
   for (const Ranges& part : kept.tentative_) out += std::string(kTentative) + part.text() + "\n";
@@ -313,14 +343,17 @@ base::Result<Coverage> Coverage::parse(std::string_view text, std::uint64_t size
   const auto bytes = sent ? number(*sent) : std::nullopt;
   if (!bytes) return damaged("coverage does not begin with the bytes sent");
   out.bytes_sent_ = *bytes;
-  if (text == kDoubt) {
-    out.doubtful_ = true;
-    return out;
-  }
-  if (text.starts_with(kWithoutClose)) {
-    out.without_close_ = true;
-    text.remove_prefix(kWithoutClose.size());
-  }
+  const auto flag = [&text](std::string_view line) {
+    const bool there = text.starts_with(line);
+    if (there) text.remove_prefix(line.size());
+    return there;
+  };
+  out.doubtful_ = flag(kDoubt);
+  out.in_chunks_ = flag(kInChunks);
+  out.broke_ = flag(kBroke);
+  out.whole_ = flag(kWhole);
+  out.without_close_ = flag(kWithoutClose);
+  if (out.doubtful_ && !text.empty()) return damaged("coverage has parts beside doubt");
   while (!text.empty()) {
     const auto line = cut(text, '\n');
     if (!line) return damaged("coverage ends within a line");

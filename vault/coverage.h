@@ -2,6 +2,8 @@
 // milliseconds of base::monotonic_ms() and come from the caller).
 //
 // - Rule A: one handle, alone on the item during all of its life, was closed and its ranges are [0, size): delivered.
+//   At once; but when its client may be fetching in chunks, only when no OPEN comes for a while: the first chunk may
+//   have read over all of it before the next one began.
 // - Rule B: one handle, alone, was sent [0, size) and EOF behind it, and its connection ended in order without CLOSE:
 //   delivered when no OPEN comes for a longer while.
 // - Rule C: several handles together are [0, size), each closed or ended in order, none is open: delivered when no OPEN
@@ -12,7 +14,8 @@
 //   on where its copy ends, so it has what comes before. That counts once the later handle is closed. Both must be
 //   alone: among several handles a resume looks like the next chunk.
 // - New copy: when a handle begins at 0, nothing that ended before counts any more.
-// - Doubt: where we lost track (a handle without a READ beside others, too many parts) only rule A holds until then.
+// - Doubt: where we lost track (a handle without a READ beside others, too many parts), and when a handle broke and the
+//   client was ever seen to fetch in chunks, only rule A holds until then: it may have thrown its file away.
 // The reasons stand in docs/delivery.md.
 #pragma once
 
@@ -62,17 +65,19 @@ class Coverage {
   static constexpr std::size_t kMostPiecesKept = 512;  // of all ended handles; text() has about 42 bytes for each
 
   void opened(Handle handle);  // also takes back a due time of rule C
-  // DATA was handed over (`eof`: and behind it the answer EOF; length 0: that alone). Clipped to the size; unknown
+  // DATA arrived (`eof`: and behind it the answer EOF; length 0: that alone). Clipped to the size; unknown
   // handles: ignored. True: a new copy began, earlier parts do not count any more. Store that before long: a restart
   // would bring them back.
   bool booked(Handle handle, std::uint64_t offset, std::uint64_t length, bool eof = false);
-  // True: rule A holds, the recording is delivered now. False: look at due().
-  bool closed(Handle handle, std::int64_t now_ms);
+  // True: rule A holds, the recording is delivered now. False: look at due(). `company`: connections of its client may
+  // be about to open the item.
+  bool closed(Handle handle, std::int64_t now_ms, bool company = false);
   // Its connection ended without CLOSE, in order: the client said so, and its TCP had acknowledged everything.
   void ended(Handle handle, std::int64_t now_ms);
   void broken(Handle handle, std::int64_t now_ms);  // its connection ended in any other way
 
-  // When rule B or C will call it delivered, unless a new OPEN comes first; nullopt: not complete, or a handle is open.
+  bool in_chunks() const { return in_chunks_; }  // the client was seen to fetch it in chunks
+  // When a rule will call it delivered, unless a new OPEN comes first; nullopt: not complete, or a handle is open.
   std::optional<std::int64_t> due() const { return due_; }
   std::size_t open_handles() const { return open_.size(); }
   std::uint64_t size() const { return size_; }
@@ -82,19 +87,22 @@ class Coverage {
   // invented. A due time is not kept: call settle() after parse().
   std::string text() const;
   static base::Result<Coverage> parse(std::string_view text, std::uint64_t size, Waits waits);
-  void settle(std::int64_t now_ms);  // the wait of rule B or C begins now, if all is there
+  void settle(std::int64_t now_ms);  // the wait begins now, if all is there
 
  private:
   struct Part {                          // one open handle
     bool alone = true;                   // no other handle was open during its life
     bool counts = true;                  // false: of an earlier copy, or in too many pieces
     bool eof = false;                    // was answered behind all from `start` to the end
+    bool odd = false;                    // its first READ was in the middle, where nothing was sent before
     std::optional<std::uint64_t> start;  // the lowest byte it was sent; nullopt: no READ yet
     Ranges ranges;                       // what it was sent
     Ranges resumed;                      // what its client has from before its first READ
   };
   bool start(Part& part, std::uint64_t offset);
   bool begin_copy(Part& part);
+  bool sent_around(std::uint64_t offset) const;  // by handles that ended
+  void note_chunk(const Part& ended);
   void resume(Part& part, std::uint64_t offset);
   void keep(std::vector<Ranges>& parts, Ranges part);
   void keep_start(const Part& part);
@@ -112,6 +120,9 @@ class Coverage {
   std::vector<Ranges> tentative_;  // of each broken handle that was alone
   std::set<std::uint64_t> cuts_;   // starts of the other ended handles
   bool doubtful_ = false;          // the three above are empty then
+  bool in_chunks_ = false;         // seen in this copy or an earlier one
+  bool broke_ = false;             // a handle did, or one began where another had, in this copy
+  bool whole_ = false;             // the handle that ended last has it all, by rule A; it waits
   std::optional<std::int64_t> due_;
   std::uint64_t bytes_sent_ = 0;
 };

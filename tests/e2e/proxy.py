@@ -1,6 +1,7 @@
 """A TCP proxy on 127.0.0.1 that makes the line to the daemon as bad as lines are: slow, far, silent, or cut by a reset."""
 import collections
 import contextlib
+import ctypes
 import os
 import socket
 import struct
@@ -56,7 +57,7 @@ class Proxy:
             self.lines.append(line)
             self.most_lines = max(self.most_lines, len(self.lines))
         if self.cut_after == 0 and not self.broken.is_set():
-            self.cut()
+            return self.cut()
         line.start()
 
     def cut(self):
@@ -222,8 +223,11 @@ class Way:
             self.changed.notify_all()
 
 
+LIBC = ctypes.CDLL(None)
+NOWHERE = struct.pack("=H14x", socket.AF_UNSPEC)
+
+
 def reset(sock):
-    """Ends a connection with a reset."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    """Ends a connection with a reset, at once: close() alone waits for the thread that is blocked in recv()."""
+    LIBC.connect(sock.fileno(), NOWHERE, len(NOWHERE))
     sock.close()

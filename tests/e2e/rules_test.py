@@ -118,6 +118,30 @@ class Rules(OneRecording):
         self.assertEqual(client.remove(self.name), raw.OK)
         self.goes()
 
+    def test_a_whole_read_beside_a_fresh_connection_waits_for_its_open(self):
+        self.vault.configure(settle="1h")
+        self.daemon.stop()
+        self.daemon = self.start(self.vault)
+        first, second = self.log_in(), self.log_in()
+        handle = first.open(self.name)
+        first.read_range(handle, 0, WHOLE)  # of which it keeps the first chunk
+        first.close(handle)
+        handle = second.open(self.name)
+        self.assertIsInstance(handle, bytes, "the second chunk does not open")
+        second.read_range(handle, 200_000, WHOLE - 1)
+        second.die()
+        self.vault.configure(settle="1s")
+        self.daemon.stop()
+        self.daemon = self.start(self.vault)
+        self.stays()
+
+    def test_a_whole_read_beside_a_fresh_connection_counts_when_nothing_comes(self):
+        client, _ = self.log_in(), self.log_in()
+        handle = client.open(self.name)
+        client.read_range(handle, 0, WHOLE)
+        client.close(handle)
+        self.goes()
+
 
 class Linger(OneRecording):
     LINGER = "1"  # minute

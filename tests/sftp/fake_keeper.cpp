@@ -247,7 +247,7 @@ void FakeKeeper::answer(Session& session, const Ask& asked) {
   if (const auto* closed = std::get_if<ask::Close>(&asked)) {
     Handle& handle = handles_.at(closed->handle);
     handle.closed = true;
-    handle.acknowledged = closed->acknowledged;
+    handle.served = closed->served;
     return send_packet(session.fd, say::Done{false});
   }
   if (const auto* removed = std::get_if<ask::Remove>(&asked))

@@ -56,7 +56,7 @@ class FakeKeeper {
   struct Handle {
     std::string name;
     std::map<std::uint64_t, std::uint64_t> booked;  // begin -> end, joined
-    bool closed = false, acknowledged = false;
+    bool closed = false, served = false;
     std::size_t eofs = 0;     // answers EOF that were booked
     std::uint64_t bytes = 0;  // of all bookings
     bool covers(std::uint64_t size) const;

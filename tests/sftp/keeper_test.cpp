@@ -326,7 +326,7 @@ TEST_F(KeeperTest, NothingIsDeliveredThatWasNotProved) {
       },
       [&](Hostile& s, std::uint32_t h) {
         s.send(ask::Book{h, 0, whole, true});
-        EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, false}).delivered);  // not acknowledged
+        EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, false}).delivered);  // the session could not open it
       },
       [&](Hostile& s, std::uint32_t h) {
         s.send(ask::Book{h, 0, whole, true});

@@ -107,7 +107,7 @@ TEST_P(DownloadTest, ArrivesWholeAndIsBookedWhole) {
   EXPECT_TRUE(handles[0].covers(plain.size()));
   EXPECT_EQ(handles[0].bytes, plain.size());  // nothing twice
   EXPECT_TRUE(handles[0].closed);
-  EXPECT_TRUE(handles[0].acknowledged);
+  EXPECT_TRUE(handles[0].served);
   EXPECT_EQ(keeper.ends(), std::vector<bool>{true});
   EXPECT_EQ(keeper.addresses(), std::vector<std::string>{"127.0.0.1"});
 }
@@ -128,7 +128,7 @@ TEST(SessionOpenSsh, TwentySmallFiles) {
     EXPECT_EQ(hash(bytes_of(client.folder() / "copy" / name)), hash(keeper.recording(name).plain));
     const auto handles = keeper.handles(name);
     ASSERT_EQ(handles.size(), 1U);
-    EXPECT_TRUE(handles[0].covers(240'000 + i) && handles[0].acknowledged) << name;
+    EXPECT_TRUE(handles[0].covers(240'000 + i) && handles[0].served) << name;
   }
   const std::string check = "cd '" + (client.folder() / "copy").string() + "' && sha256sum --quiet -c SHA256SUMS";
   EXPECT_EQ(std::system(check.c_str()), 0);
@@ -165,7 +165,7 @@ TEST(SessionOpenSsh, RekeyingInTheMiddleLosesNothing) {
   keeper.wait_for_ends(1);
   const auto handles = keeper.handles("call.wav");
   ASSERT_EQ(handles.size(), 1U);
-  EXPECT_TRUE(handles[0].covers(20'000'000) && handles[0].acknowledged);
+  EXPECT_TRUE(handles[0].covers(20'000'000) && handles[0].served);
 }
 
 TEST(SessionOpenSsh, ListsNamesSizesAndTimes) {
@@ -348,7 +348,7 @@ TEST_F(RawSession, ReadsOfEverySizeGiveTheFile) {
     EXPECT_EQ(hash(must(client.download("call.wav", size))), hash(keeper_.recording("call.wav").plain)) << size;
   }
   for (const auto& handle : keeper_.handles("call.wav"))
-    EXPECT_TRUE(handle.covers(1'000'000) && handle.closed && handle.acknowledged);
+    EXPECT_TRUE(handle.covers(1'000'000) && handle.closed && handle.served);
 }
 
 TEST_F(RawSession, InitSixIsAnsweredWithThree) {
@@ -436,7 +436,7 @@ TEST_F(RawSession, ACloseInTheMiddleOfSendingIsNoProof) {
   ASSERT_EQ(keeper_.wait_for_ends(kTimes), std::size_t{kTimes});
   const auto handles = keeper_.handles("quarter.wav");
   ASSERT_EQ(handles.size(), std::size_t{kTimes});
-  for (const auto& handle : handles) EXPECT_FALSE(handle.acknowledged && handle.covers(250'000));
+  for (const auto& handle : handles) EXPECT_FALSE(handle.closed && handle.covers(250'000));
 }
 
 // More is asked for than a window holds, so the server stands in the middle of a reply when the channels are opened.
@@ -509,7 +509,7 @@ TEST_F(RawSession, AnEmptyFileOpensReadsAndCloses) {
   EXPECT_EQ(must(client.download("/empty.wav")).size(), 0U);
   const auto handles = keeper_.handles("empty.wav");
   ASSERT_EQ(handles.size(), 1U);
-  EXPECT_TRUE(handles[0].closed && handles[0].acknowledged && handles[0].booked.empty());
+  EXPECT_TRUE(handles[0].closed && handles[0].served && handles[0].booked.empty());
 }
 
 TEST_F(RawSession, ADeliveredFileStillShowsAndDoesNotOpen) {
@@ -661,7 +661,7 @@ TEST_F(RawSession, ACloseRightBeforeTheDisconnectHolds) {
   keeper_.wait_for_ends(10);
   const auto handles = keeper_.handles("small.wav");
   ASSERT_EQ(handles.size(), 10U);
-  for (const auto& handle : handles) EXPECT_TRUE(handle.closed && handle.acknowledged && handle.covers(1000));
+  for (const auto& handle : handles) EXPECT_TRUE(handle.closed && handle.served && handle.covers(1000));
   EXPECT_EQ(keeper_.ends(), std::vector<bool>(10, true));
 }
 
@@ -728,7 +728,7 @@ TEST(SessionDamage, ACutObjectDoesNotOpen) {
   auto client = must(RawSftp::connect(keeper.port(), "acme", keeper.password()));
   EXPECT_FAULT(Fault::denied, client.open("call.wav"));
   EXPECT_TRUE(keeper.handles("call.wav").at(0).closed);
-  EXPECT_FALSE(keeper.handles("call.wav").at(0).acknowledged);
+  EXPECT_FALSE(keeper.handles("call.wav").at(0).served);
 }
 
 TEST(SessionDamage, AHeaderOfAnotherKeyIsCaughtByTheCommitment) {

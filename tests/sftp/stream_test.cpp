@@ -10,63 +10,8 @@
 namespace sftp {
 namespace {
 
-TEST(Acknowledged, DataThatLibsshStillHoldsIsNot) {
-  Acknowledged acknowledged;
-  acknowledged.handed_over(1);
-  acknowledged.arrived(1'000'000);
-  EXPECT_FALSE(acknowledged.all_of(1));
-}
-
-TEST(Acknowledged, DataIsWhenTheClientsTcpSaidSo) {
-  Acknowledged acknowledged;
-  acknowledged.handed_over(1);
-  acknowledged.passed_on(5000);
-  acknowledged.arrived(4999);
-  EXPECT_FALSE(acknowledged.all_of(1));
-  acknowledged.arrived(5000);
-  EXPECT_TRUE(acknowledged.all_of(1));
-}
-
-TEST(Acknowledged, OneHandleDoesNotWaitForAnother) {
-  Acknowledged acknowledged;
-  acknowledged.handed_over(1);
-  acknowledged.passed_on(5000);
-  acknowledged.handed_over(2);
-  acknowledged.passed_on(9000);
-  acknowledged.arrived(5000);
-  EXPECT_TRUE(acknowledged.all_of(1));
-  EXPECT_FALSE(acknowledged.all_of(2));
-  EXPECT_FALSE(acknowledged.everything());
-  acknowledged.forget(2);
-  EXPECT_TRUE(acknowledged.everything());
-}
-
-TEST(Acknowledged, MoreDataOfAHandleMovesItsPlace) {
-  Acknowledged acknowledged;
-  acknowledged.handed_over(1);
-  acknowledged.passed_on(5000);
-  acknowledged.arrived(5000);
-  acknowledged.handed_over(1);
-  EXPECT_FALSE(acknowledged.all_of(1));
-}
-
-TEST(Acknowledged, AnEofIsMissedOnlyInEverything) {
-  Acknowledged acknowledged;
-  acknowledged.handed_over(1);
-  acknowledged.passed_on(5000);
-  acknowledged.handed_over_eof();
-  acknowledged.arrived(5000);
-  EXPECT_TRUE(acknowledged.all_of(1));
-  EXPECT_FALSE(acknowledged.everything());
-  acknowledged.passed_on(5040);
-  EXPECT_FALSE(acknowledged.everything());
-  acknowledged.arrived(5040);
-  EXPECT_TRUE(acknowledged.everything());
-}
-
-TEST(Acknowledged, AHandleWithoutDataIs) { EXPECT_TRUE(Acknowledged().all_of(7)); }
-
-class RepliesTest : public testing::Test {
+// What a keeper is told.
+class StreamTest : public testing::Test {
  protected:
   void SetUp() override {
     std::array<int, 2> pair{};
@@ -74,29 +19,100 @@ class RepliesTest : public testing::Test {
     link_.emplace(base::Fd(pair[0]));
     keeper_ = base::Fd(pair[1]);
   }
-  // All that was told to the keeper since the last call: "handle:offset+length", and "!" behind an EOF.
-  std::vector<std::string> booked() {
-    std::vector<std::string> all;
+  // All since the last call: "handle:offset+length", and "!" behind an EOF.
+  std::string booked() {
+    std::string all;
     base::Bytes packet(kMaxMessage);
     for (ssize_t n; (n = recv(keeper_.get(), packet.data(), packet.size(), 0)) > 0;) {
       const auto asked = testkit::must(decode_ask(base::ByteView(packet).first(static_cast<std::size_t>(n))));
       const auto& book = std::get<ask::Book>(asked);
-      all.push_back(std::to_string(book.handle) + ":" + std::to_string(book.offset) + "+" +
-                    std::to_string(book.length) + (book.eof ? "!" : ""));
+      if (!all.empty()) all += " ";
+      all += std::to_string(book.handle) + ":" + std::to_string(book.offset) + "+" + std::to_string(book.length) +
+             (book.eof ? "!" : "");
     }
     return all;
   }
+
+  std::optional<Link> link_;
+  base::Fd keeper_;
+  InFlight in_flight_;
+};
+
+class InFlightTest : public StreamTest {
+ protected:
+  std::string arrived(std::uint64_t bytes) {
+    in_flight_.arrived(bytes, *link_);
+    return booked();
+  }
+};
+
+TEST_F(InFlightTest, DataThatLibsshStillHoldsHasNotArrived) {
+  in_flight_.handed_over({1, 0, 1000, false}, 0);
+  EXPECT_EQ(arrived(1'000'000), "");
+  EXPECT_FALSE(in_flight_.empty());
+}
+
+TEST_F(InFlightTest, DataIsBookedWhenTheClientsTcpHasAcknowledgedIt) {
+  in_flight_.handed_over({1, 0, 1000, false}, 0);
+  in_flight_.passed_on(5000);
+  EXPECT_EQ(arrived(4999), "");
+  EXPECT_EQ(arrived(5000), "1:0+1000");
+  EXPECT_EQ(arrived(6000), "");
+  EXPECT_TRUE(in_flight_.empty());
+}
+
+TEST_F(InFlightTest, EachPieceOfAWriteHasItsPlace) {
+  in_flight_.handed_over({1, 0, 1000, false}, 1040);
+  in_flight_.handed_over({1, 1000, 500, false}, 527);
+  in_flight_.handed_over({1, 1500, 500, true}, 0);
+  in_flight_.passed_on(5000);
+  EXPECT_EQ(arrived(3959), "");
+  EXPECT_EQ(arrived(3960), "1:0+1000");
+  EXPECT_EQ(arrived(5000), "1:1000+1000!") << "what follows is booked with it";
+}
+
+TEST_F(InFlightTest, OneHandleDoesNotWaitForAnother) {
+  in_flight_.handed_over({1, 0, 1000, false}, 0);
+  in_flight_.passed_on(5000);
+  in_flight_.handed_over({2, 0, 1000, false}, 0);
+  in_flight_.passed_on(9000);
+  EXPECT_EQ(arrived(5000), "1:0+1000");
+  in_flight_.closed(1, *link_);
+  EXPECT_EQ(arrived(9000), "2:0+1000");
+}
+
+TEST_F(InFlightTest, WhatACloseOvertakesIsNeverBooked) {
+  in_flight_.handed_over({1, 0, 1000, false}, 1000);
+  in_flight_.handed_over({1, 1000, 1000, false}, 0);
+  in_flight_.passed_on(5000);
+  EXPECT_EQ(arrived(4000), "1:0+1000");
+  in_flight_.closed(1, *link_);
+  EXPECT_EQ(arrived(5000), "");
+  EXPECT_TRUE(in_flight_.empty());
+}
+
+TEST_F(InFlightTest, WhereAHandleBeganIsToldEvenWhenNothingArrived) {
+  in_flight_.handed_over({1, 700, 1000, false}, 0);
+  in_flight_.handed_over({2, 500, 1000, false}, 0);
+  in_flight_.handed_over({2, 9000, 1000, false}, 0);
+  in_flight_.handed_over({3, 10'000, 0, true}, 0);
+  in_flight_.closed(1, *link_);
+  EXPECT_EQ(booked(), "1:700+0");
+  in_flight_.ended(*link_);
+  EXPECT_EQ(booked(), "2:500+0");
+  EXPECT_TRUE(in_flight_.empty());
+}
+
+class RepliesTest : public StreamTest {
+ protected:
   void leave(std::size_t window) {
-    ASSERT_OK(replies_.leave(window, *link_, acknowledged_, [this](base::ByteView bytes) -> base::Result<void> {
+    ASSERT_OK(replies_.leave(window, in_flight_, [this](base::ByteView bytes) -> base::Result<void> {
       base::put_raw(sent_, bytes);
       return {};
     }));
   }
 
-  std::optional<Link> link_;
-  base::Fd keeper_;
   Replies replies_;
-  Acknowledged acknowledged_;
   base::Bytes sent_;
   OpenFile notice_ = OpenFile::notice(std::string(1000, 'n'));
 };
@@ -106,7 +122,7 @@ TEST_F(RepliesTest, ANoticeIsSentAndNeverBooked) {
   leave(10'000);
   EXPECT_EQ(sent_.size(), Replies::data_size(20));
   EXPECT_TRUE(replies_.empty());
-  EXPECT_TRUE(booked().empty());
+  EXPECT_TRUE(in_flight_.empty());
 }
 
 TEST_F(RepliesTest, ASmallWindowCutsTheBatch) {

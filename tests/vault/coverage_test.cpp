@@ -148,7 +148,8 @@ TEST(Coverage, RuleBAllAndEofAndAnOrderlyEnd) {
   EXPECT_EQ(c.due(), kNow + kWithoutClose);
   c.opened(2);
   EXPECT_EQ(c.due(), std::nullopt);
-  EXPECT_FALSE(c.closed(2, kNow + 5));  // nothing was read: the wait begins anew
+  c.booked(2, 90, 10);
+  EXPECT_FALSE(c.closed(2, kNow + 5));  // the wait begins anew
   EXPECT_EQ(c.due(), kNow + 5 + kWithoutClose);
 }
 
@@ -338,6 +339,7 @@ TEST(Coverage, ANewOpenTakesTheDueTimeBack) {
   c.closed(2, kNow);
   c.opened(3);
   EXPECT_EQ(c.due(), std::nullopt);
+  c.booked(3, 60, 40);
   EXPECT_FALSE(c.closed(3, kNow + 9));
   EXPECT_EQ(c.due(), kNow + 9 + kSettle);
 }
@@ -412,9 +414,9 @@ TEST(Coverage, AResumeFromBeyondTheRunNeverCountsWhatIsBefore) {
   get(c, 2, 51, 100);
   EXPECT_FALSE(c.closed(2, kNow));
   EXPECT_EQ(c.due(), std::nullopt);
-  get(c, 3, 50, 51);  // also not when the gap is filled later: only the run before 50 is known then
+  get(c, 3, 50, 51);  // also not when the gap is filled later: these may be chunks
   EXPECT_FALSE(c.closed(3, kNow));
-  EXPECT_EQ(c.due(), kNow + kSettle);
+  EXPECT_EQ(c.due(), std::nullopt);
 }
 
 TEST(Coverage, AResumeWithoutAnyEarlierTransferNeverCountsWhatIsBefore) {
@@ -565,14 +567,77 @@ TEST(Coverage, AnOverReadDoesNotFillAChunkThatBrokeBeforeTheFirstChunkBegan) {
   EXPECT_EQ(c.due(), std::nullopt);
 }
 
-TEST(Coverage, AChunkThatBrokeAndIsFetchedAgainFromItsStartCompletes) {
+// The client may have begun anew: then it has thrown away what other chunks brought.
+TEST(Coverage, AChunkThatBrokeAndIsFetchedAgainProvesNothing) {
+  for (const std::uint64_t from : {50U, 60U, 70U})
+    for (const bool first_is_open : {false, true}) {
+      auto c = hundred();
+      get(c, 1, 0, 60);
+      get(c, 2, 50, 70);
+      c.broken(2, kNow);
+      if (!first_is_open) c.closed(1, kNow);
+      get(c, 3, from, 100);
+      if (first_is_open) c.closed(1, kNow);
+      EXPECT_FALSE(c.closed(3, kNow));
+      EXPECT_EQ(c.due(), std::nullopt);
+    }
+}
+
+TEST(Coverage, ChunksOfANewCopyCompleteAfterABrokenOne) {
   auto c = hundred();
   get(c, 1, 0, 60);
   get(c, 2, 50, 70);
   c.broken(2, kNow);
-  get(c, 3, 50, 100);
   c.closed(1, kNow);
+  get(c, 3, 0, 60);
+  get(c, 4, 50, 100);
+  c.closed(3, kNow);
+  EXPECT_FALSE(c.closed(4, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+// Where the first chunk of a small file is read over to the end and closed before the next one begins.
+TEST(Coverage, AfterChunksAWholeReadWaitsForTheNextChunk) {
+  auto c = hundred();
+  get(c, 1, 50, 100);
+  EXPECT_FALSE(c.closed(1, kNow));
+  get(c, 2, 0, 40);
+  c.broken(2, kNow);
+  get(c, 3, 0, 100);
   EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_EQ(c.due(), kNow + kWithoutClose);
+  auto again = testkit::must(Coverage::parse(c.text(), 100, kWaits));
+  again.settle(7);
+  EXPECT_EQ(again.due(), 7 + kWithoutClose);
+  for (Coverage* now : {&c, &again}) {
+    get(*now, 4, 50, 60);
+    EXPECT_EQ(now->due(), std::nullopt);
+    now->broken(4, kNow);
+    EXPECT_EQ(now->due(), std::nullopt);
+  }
+}
+
+TEST(Coverage, InCompanyAWholeReadWaitsForTheNextChunk) {
+  auto c = hundred();
+  get(c, 1, 0, 100);
+  EXPECT_FALSE(c.closed(1, kNow, true));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+  get(c, 2, 50, 60);
+  c.broken(2, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, ReadsInAnyOrderOfOneHandleAreNoChunks) {
+  auto c = hundred();
+  get(c, 1, 90, 100);
+  c.booked(1, 0, 50);
+  c.broken(1, kNow);
+  EXPECT_FALSE(c.in_chunks());
+  get(c, 2, 0, 40);
+  c.broken(2, kNow);
+  get(c, 3, 30, 100);  // a resume
+  EXPECT_FALSE(c.closed(3, kNow));
+  EXPECT_FALSE(c.in_chunks());
   EXPECT_EQ(c.due(), kNow + kSettle);
 }
 
@@ -729,13 +794,14 @@ TEST(Coverage, TooManyHandlesEndInDoubtButRuleAStillHolds) {
       in_order ? void(c.closed(h, kNow)) : c.broken(h, kNow);
     }
     c.closed(0, kNow);
-    EXPECT_TRUE(c.text().ends_with("\ndoubt\n") || !in_order) << c.text();
+    EXPECT_TRUE(c.text().find("\ndoubt\n") != std::string::npos || !in_order) << c.text();
     get(c, 1, 50, 100);
     c.closed(1, kNow);
     get(c, 2, 0, 50);
     c.broken(2, kNow);
     get(c, 3, 0, 100);
-    EXPECT_TRUE(c.closed(3, kNow));
+    EXPECT_FALSE(c.closed(3, kNow));  // not at once: these may be chunks
+    EXPECT_EQ(c.due(), kNow + kWithoutClose);
   }
 }
 
@@ -743,7 +809,7 @@ TEST(Coverage, InDoubtNothingCountsUntilANewCopyBegins) {
   auto c = testkit::must(Coverage::parse("sent 0\ndoubt\n", 100, kWaits));
   get(c, 1, 50, 100);
   c.closed(1, kNow);
-  EXPECT_EQ(c.text(), "sent 50\ndoubt\n");
+  EXPECT_EQ(c.text(), "sent 50\ndoubt\nin-chunks\n");
   get(c, 2, 0, 50);
   c.closed(2, kNow);
   EXPECT_EQ(c.due(), std::nullopt);
@@ -780,7 +846,7 @@ TEST(Coverage, TextIsReadBack) {
   get(c, 2, 20, 40);
   c.closed(2, kNow);
   get(c, 3, 35, 60);
-  EXPECT_EQ(c.text(), "sent 75\nfinished 0-20\nfinished 20-40\ntentative 35-60\n");
+  EXPECT_EQ(c.text(), "sent 75\nbroke\nfinished 0-20\nfinished 20-40\ntentative 35-60\n");
   const auto again = testkit::must(Coverage::parse(c.text(), 100, kWaits));
   EXPECT_EQ(again.text(), c.text());
   EXPECT_EQ(again.bytes_sent(), 75U);
@@ -793,10 +859,10 @@ TEST(Coverage, TextWithCutsAndDoubtIsReadBack) {
   get(c, 2, 50, 60);
   get(c, 3, 70, 80);
   c.closed(1, kNow);
-  EXPECT_EQ(c.text(), "sent 120\nfinished 0-100\ncut 50\ncut 70\n");
+  EXPECT_EQ(c.text(), "sent 120\nin-chunks\nbroke\nfinished 0-100\ncut 50\ncut 70\n");
   EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kWaits)).text(), c.text());
   c.opened(4);  // its start will never be known
-  EXPECT_EQ(c.text(), "sent 120\ndoubt\n");
+  EXPECT_EQ(c.text(), "sent 120\ndoubt\nin-chunks\n");
   EXPECT_EQ(testkit::must(Coverage::parse(c.text(), 100, kWaits)).text(), c.text());
 }
 
@@ -862,6 +928,8 @@ TEST(Coverage, DamagedTextIsRefused) {
                                       "sent 1\ncut 5\ntentative 0-1\n",
                                       "sent 1\ncut 5\nfinished 0-1\n",
                                       "sent 1\ndoubt\ncut 5\n",
+                                      "sent 1\nbroke\nin-chunks\n",
+                                      "sent 1\nwhole\nwhole\n",
                                       "sent 1\nfinished 0-1\ndoubt\n",
                                       "sent 1\ndoubt",
                                       "sent 1\ndoubt \n",
@@ -949,7 +1017,8 @@ TEST(Coverage, RandomOperationsNeverProveMoreThanTheModel) {
         const bool rule_a = model.open.at(h).alone && all(model.open.at(h).got);
         model.end(h, true);
         finished = c.closed(h, kNow);
-        EXPECT_EQ(finished, rule_a);
+        EXPECT_EQ(finished, rule_a && !c.in_chunks());
+        EXPECT_TRUE(!rule_a || finished || c.due());
       } else if (below(3) == 0) {  // the keeper starts again
         c = testkit::must(Coverage::parse(c.text(), kBytes, kWaits));
         c.settle(kNow);
@@ -967,7 +1036,7 @@ TEST(Coverage, RandomOperationsNeverProveMoreThanTheModel) {
   }
   EXPECT_GT(delivered, 100) << "the test must reach deliveries";
   EXPECT_GT(due, 100);
-  EXPECT_GT(ended_due, 100);
+  EXPECT_GT(ended_due, 50);
 }
 
 // Rule C byte by byte: a part counts byte i unless another part begins after its own begin and at or before i.
@@ -1013,7 +1082,7 @@ class Customer {
     if (!hung_.empty() && one_in(8)) {
       coverage_.broken(hung_.back(), kNow);
       hung_.pop_back();
-    } else if (one_in(60)) {
+    } else if (!dials() && one_in(60)) {  // a tool that ends between two chunks cannot be told from one that is done
       restart_keeper();
     } else if (streams_.empty()) {
       next_tool();
@@ -1023,8 +1092,8 @@ class Customer {
   }
 
   bool delivered() const { return delivered_; }
-  bool due() const { return coverage_.due().has_value(); }
-  bool has_it() const { return had_it_; }  // a copy was whole, now or at some time
+  bool due() const { return coverage_.due().has_value() && !dials(); }  // a chunk comes before the wait is over
+  bool has_it() const { return had_it_; }                               // a copy was whole, now or at some time
   std::string story() const { return story_ + coverage_.text(); }
 
  private:
@@ -1033,9 +1102,9 @@ class Customer {
     std::size_t position;                   // this much is in the local file
     std::size_t sent = 0;                   // of the open handle
     std::optional<std::size_t> first = {};  // where that handle began to read; nullopt: not yet
-    Coverage::Handle handle = 0;
-    std::size_t reads_to = 0;  // the end and what it reads over
-    bool eof = false;          // was told
+    Coverage::Handle handle = 0;            // 0: its connection is not there yet
+    std::size_t reads_to = 0;               // the end and what it reads over
+    bool eof = false;                       // was told
   };
 
   std::size_t below(std::size_t n) { return random_() % n; }
@@ -1047,7 +1116,7 @@ class Customer {
     stream.sent = 0;
     stream.eof = false;
     stream.reads_to = one_in(2) ? stream.end : stream.end + below(kBytes - stream.end + 1);
-    // A first chunk that reads over the whole file while no other is fetched cannot be told from a plain get.
+    // A first chunk that reads over the whole file, when no other will be fetched, cannot be told from a plain get.
     if (streams_.size() == 1 && !chunks_.empty() && stream.begin == 0)
       stream.reads_to = std::min(stream.reads_to, kBytes - 1);
     coverage_.opened(stream.handle);
@@ -1057,6 +1126,7 @@ class Customer {
   void next_tool() {
     const auto prefix = static_cast<std::size_t>(std::ranges::find(local_, false) - local_.begin());
     const bool file_of_chunks = !chunks_.empty();
+    gives_up_ = false;
     switch (below(5)) {
       case 0:  // get
         local_.assign(kBytes, false);
@@ -1091,11 +1161,17 @@ class Customer {
         return;
       }
     }
-    for (Stream& stream : streams_) open(stream);
+    for (Stream& stream : streams_)
+      if (&stream == &streams_.front() || one_in(2)) open(stream);
+  }
+
+  bool dials() const {
+    return std::ranges::any_of(streams_, [](const Stream& s) { return s.handle == 0; });
   }
 
   void advance(std::size_t index) {
     Stream& stream = streams_[index];
+    if (stream.handle == 0) return open(stream);
     const bool all_sent = stream.first && *stream.first + stream.sent >= stream.reads_to;
     if (one_in(12)) return lose(index);
     if (one_in(40) || (all_sent && stream.eof && one_in(2))) return leave(index);
@@ -1126,8 +1202,8 @@ class Customer {
     Stream& stream = streams_[index];
     if (stream.first) receive(stream, stream.sent);
     say("close", stream);
-    delivered_ = coverage_.closed(stream.handle, kNow);
-    streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
+    delivered_ = coverage_.closed(stream.handle, kNow, dials());
+    drop(index);
   }
 
   // Ends its connection in order, without CLOSE. A tool that reads in chunks, or was told EOF, is done; any other one
@@ -1138,7 +1214,7 @@ class Customer {
     if (stream.first) receive(stream, stream.eof || chunk ? stream.sent : below(stream.sent + 1));
     say("leave", stream);
     coverage_.ended(stream.handle, kNow);
-    streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
+    drop(index);
   }
 
   void lose(std::size_t index) {
@@ -1149,8 +1225,17 @@ class Customer {
     } else {
       coverage_.broken(stream.handle, kNow);
     }
-    if (!chunks_.empty() && one_in(2)) return open(stream);  // tries again, from its position
+    if (!chunks_.empty() && !gives_up_ && one_in(2)) {  // tries again, from its position
+      stream.handle = 0;
+      return one_in(2) ? open(stream) : void();
+    }
+    drop(index);
+  }
+
+  void drop(std::size_t index) {
+    gives_up_ = gives_up_ || streams_[index].position < streams_[index].end;
     streams_.erase(streams_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (gives_up_) std::erase_if(streams_, [](const Stream& s) { return s.handle == 0; });
   }
 
   void restart_keeper() {
@@ -1172,6 +1257,7 @@ class Customer {
   Bitmap local_ = Bitmap(kBytes);
   std::vector<Stream> chunks_;          // of a download in chunks, as its state file tells; empty: a plain file
   std::vector<Stream> streams_;         // of the running tool
+  bool gives_up_ = false;               // on a chunk: then it opens no other
   std::vector<Coverage::Handle> hung_;  // dead, and the vault does not know
   Coverage::Handle next_ = 1;
   bool delivered_ = false, had_it_ = false;
