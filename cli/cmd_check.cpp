@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/host.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "vault/check.h"
@@ -30,6 +31,18 @@ std::optional<std::uint64_t> memory_lock_limit() {
   return limit.rlim_cur;
 }
 
+std::vector<std::string> weaknesses_of_host() {
+  std::vector<std::string> found;
+  if (base::landlock_abi() < 1)
+    found.push_back("this kernel has no Landlock (Linux 5.13, lsm=landlock): a session that is taken over can do more");
+  if (!base::has_seccomp()) found.push_back("this kernel has no seccomp: a session that is taken over can do more");
+  if (base::swap_reaches_disk())
+    found.push_back(
+        "swap is on: memory that is not locked can reach the disk; encrypt it, turn it off, or keep the service out of "
+        "it (MemorySwapMax=0)");
+  return found;
+}
+
 Result<void> run(Context& context, const Options& options) {
   auto vault = context.open_vault();
   if (!vault) return vault.error();
@@ -39,14 +52,19 @@ Result<void> run(Context& context, const Options& options) {
     if (!text) return text.error().at("checkpoint");
     request.outside_checkpoint = base::to_text(*text);
   }
-  const auto findings = vault::check(*vault, request);
+  auto findings = vault::check(*vault, request);
   if (!findings) return findings.error();
 
   const auto limit = memory_lock_limit();
   Json json{{"findings", Json::array()},
-            {"environment", {{"memory_lock_bytes", limit ? Json(*limit) : Json(nullptr)}}}};
+            {"environment",
+             {{"memory_lock_bytes", limit ? Json(*limit) : Json(nullptr)},
+              {"landlock_abi", base::landlock_abi()},
+              {"seccomp", base::has_seccomp()},
+              {"swap_reaches_disk", base::swap_reaches_disk()}}}};
   std::string text;
   std::size_t damaged = 0;
+  for (const auto& weakness : weaknesses_of_host()) findings->push_back({vault::Finding::Weight::warning, weakness});
   for (const auto& finding : *findings) {
     const bool damage = finding.weight == vault::Finding::Weight::damage;
     const char* weight = damage ? "damage" : "warning";

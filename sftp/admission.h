@@ -23,6 +23,7 @@ class Admission {
   };
   Verdict arrive(const std::string& address, std::int64_t now_ms);
 
+  void change(const ListenerSettings& settings) { settings_ = settings; }  // for who comes from now on
   void opened(Id id, std::string address);
   void logged_in(Id id);
   void closed(Id id);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/process.h"
+#include "base/user.h"
 #include "keys/host_key.h"
 #include "sftp/keeper.h"
 #include "sftp/listener.h"
@@ -25,6 +26,8 @@ using base::Fault;
 using base::Result;
 
 constexpr std::size_t kLockedMemory = std::size_t{512} * 1024;
+constexpr std::size_t kLockedMemoryFromRoot = std::size_t{8} * 1024 * 1024;
+constexpr const char* kSessionUser = "callvault-session";
 
 struct Bound {
   base::Fd socket;
@@ -69,34 +72,54 @@ Result<Bound> bind_to(const std::string& listen) {
   return Bound{std::move(socket), (six ? "[" : "") + std::string(name.data()) + (six ? "]:" : ":") + service.data()};
 }
 
-sftp::ListenerSettings listener_settings(const base::Path& folder, const vault::Config& config) {
-  sftp::ListenerSettings s;
-  s.host_key = folder / vault::file::kHostKey;
-  s.connections = static_cast<std::size_t>(config.connections_total);
-  s.unauthenticated = static_cast<std::size_t>(config.unauthenticated_total);
-  s.unauthenticated_per_address = static_cast<std::size_t>(config.unauthenticated_per_address);
-  s.new_per_minute = config.connections_per_minute;
-  s.burst = config.connections_burst;
-  s.session.grace_ms = config.login_grace * 1000;
-  s.session.idle_ms = config.connection_idle * 1000;
-  s.session.tries = config.login_tries;
-  return s;
-}
-
-// The signals that end the daemon, as something to poll. Blocked before the fork: the listener unblocks them again.
-Result<base::Fd> stop_signals() {
+// Signals as something to poll. Blocked before the fork: the listener unblocks them again.
+Result<base::Fd> watch(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int signal : signals) sigaddset(&set, signal);
   if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return Error{Fault::failed, "cannot block signals"};
   base::Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return Error{Fault::failed, "cannot watch signals"};
   return fd;
 }
 
+// Whom this daemon becomes that was started as root; all empty when it was not.
+struct Users {
+  std::optional<base::User> owner;    // of the vault's folder: the keeper
+  std::optional<base::User> session;  // listener and sessions
+};
+
+// Files are the owner's from here on: what root made, the keeper could not open later.
+Result<Users> begin_as_root(const base::Path& folder) {
+  if (!base::is_root()) return Users{};
+  auto owner = base::owner_of(folder);
+  if (!owner) return owner.error();
+  if (owner->uid == 0) base::log_warning("the vault's folder belongs to root: the keeper runs as root");
+  if (auto r = base::allow_locked_memory(kLockedMemoryFromRoot); !r) return r.error();
+  if (auto r = base::use_files_as(*owner); !r) return r.error();
+  return Users{std::move(*owner), {}};
+}
+
+Result<void> choose_session_user(Users& users, const std::string& configured) {
+  if (!users.owner) {
+    if (!configured.empty()) base::log_warning("not started as root: sessions run as this user, not as session_user");
+    return {};
+  }
+  users.session = base::user_named(configured.empty() ? kSessionUser : configured);
+  if (!users.session) {
+    if (!configured.empty()) return Error{Fault::usage, "callvault.toml: [sftp] session_user: no such user"};
+    base::log_warning(std::string("there is no user ") + kSessionUser + ": sessions run as the vault's owner");
+    users.session = users.owner;
+    return {};
+  }
+  if (users.session->uid == 0 || users.session->uid == users.owner->uid)
+    return Error{Fault::usage, "callvault.toml: [sftp] session_user must be neither root nor the vault's owner"};
+  return {};
+}
+
 [[noreturn]] void become_listener(Bound bound, base::Fd socket, const sftp::ListenerSettings& settings) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  std::signal(SIGHUP, SIG_IGN);  // to a whole terminal or group: the keeper reloads, nobody ends
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -105,6 +128,8 @@ Result<base::Fd> stop_signals() {
 }
 
 Result<int> serve(const base::Path& folder, const std::string& listen) {
+  auto users = begin_as_root(folder);
+  if (!users) return users.error();
   if (!base::exists(folder / "callvault.toml"))
     return Error{Fault::not_found, "no vault in " + folder.string() + " (callvault init makes one)"};
   auto config = vault::read_config(folder);
@@ -115,10 +140,14 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
                                              : lock.error();
   auto fingerprint = keys::host_key_fingerprint(folder / vault::file::kHostKey);
   if (!fingerprint) return fingerprint.error();
+  if (auto r = choose_session_user(*users, config->session_user); !r) return r.error();
   auto bound = bind_to(listen);
   if (!bound) return bound.error();
-  auto stop = stop_signals();
+  auto stop = watch({SIGTERM, SIGINT});
   if (!stop) return stop.error();
+  auto reload = watch({SIGHUP});
+  if (!reload) return reload.error();
+  auto manager = sftp::ServiceManager::from_environment();
 
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -131,17 +160,27 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (child == 0) {
     mine = base::Fd();
     stop = base::Fd();
-    become_listener(std::move(*bound), std::move(listeners), listener_settings(folder, *config));
+    reload = base::Fd();
+    manager = sftp::ServiceManager();
+    { const auto closed_now = std::move(lock); }
+    auto settings = sftp::listener_settings(folder, *config);
+    settings.user = std::move(users->session);
+    become_listener(std::move(*bound), std::move(listeners), settings);
   }
   listeners = base::Fd();
   bound = Bound{};
+  if (users->owner) {
+    auto r = base::become(*users->owner);
+    if (r) r = base::require_lockable_memory(kLockedMemory);
+    if (!r) return r.error();
+  }
 
   const base::SystemClock clock;
   auto vault = vault::Vault::open(folder, clock);
   if (!vault) return vault.error();
   if (const auto level = vault->slots().level(); level.level < 2)
     base::log_warning("erasures are certified at level 1 only: " + level.reason);
-  sftp::Keeper keeper(std::move(*vault), std::move(mine), std::move(*stop));
+  sftp::Keeper keeper(std::move(*vault), std::move(mine), std::move(*stop), std::move(*reload), std::move(manager));
   if (auto r = keeper.start(); !r) return r.error();
   const base::Path address_file = folder / vault::file::kRun / vault::file::kAddress;
   if (auto r = base::system_files().replace_whole(address_file, base::as_bytes(address + "\n")); !r) return r.error();

@@ -1,6 +1,10 @@
 #include "sftp/keeper.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -37,14 +41,37 @@ Refusal refusal_of(vault::Entrance entrance) {
   return Refusal::failed;
 }
 
+bool has_unread(const base::Fd& socket) {
+  int bytes = 0;
+  return ioctl(socket.get(), SIOCOUTQ, &bytes) != 0 || bytes > 0;
+}
+
 say::Terms dummy_terms(base::Seconds now, base::Bytes sealed) {
   return {vault::new_id('d'), "delivery", now - 3600, now + 7 * 86400, base::random_bytes(32), std::move(sealed)};
 }
 
 }  // namespace
 
-Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop)
-    : vault_(std::move(vault)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+ListenerSettings listener_settings(const base::Path& folder, const vault::Config& config) {
+  ListenerSettings s;
+  s.host_key = folder / vault::file::kHostKey;
+  s.connections = static_cast<std::size_t>(config.connections_total);
+  s.unauthenticated = static_cast<std::size_t>(config.unauthenticated_total);
+  s.unauthenticated_per_address = static_cast<std::size_t>(config.unauthenticated_per_address);
+  s.new_per_minute = config.connections_per_minute;
+  s.burst = config.connections_burst;
+  s.session.grace_ms = config.login_grace * 1000;
+  s.session.idle_ms = config.connection_idle * 1000;
+  s.session.tries = config.login_tries;
+  return s;
+}
+
+Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd reload, ServiceManager manager)
+    : vault_(std::move(vault)),
+      listener_(std::move(listener)),
+      stop_(std::move(stop)),
+      reload_(std::move(reload)),
+      manager_(std::move(manager)) {}
 
 Result<void> Keeper::start() {
   if (auto r = vault::finish_erasures(vault_); !r) return r.error().at("finish what was begun");
@@ -65,10 +92,12 @@ Result<void> Keeper::start() {
 
 int Keeper::run() {
   std::vector<pollfd> polls;
+  manager_.ready();
   for (;;) {
     polls.clear();
     polls.push_back({stop_.get(), POLLIN, 0});
     polls.push_back({listener_.get(), POLLIN, 0});
+    polls.push_back({reload_.get(), POLLIN, 0});
     for (const Session& s : sessions_) polls.push_back({s.socket.get(), POLLIN, 0});
     const int ready = ::poll(polls.data(), polls.size(), wait_ms());
     if (ready < 0 && errno != EINTR) {
@@ -78,7 +107,7 @@ int Keeper::run() {
     if (ready > 0 && (polls[0].revents != 0)) break;
     if (ready > 0) {
       auto session = sessions_.begin();
-      for (std::size_t i = 2; i < polls.size(); ++i, ++session) {
+      for (std::size_t i = 3; i < polls.size(); ++i, ++session) {
         if (polls[i].revents != 0) serve(*session);
       }
       if (polls[1].revents != 0) {
@@ -86,6 +115,7 @@ int Keeper::run() {
         accept_session();
         if (!listener_) break;
       }
+      if (polls[2].revents != 0) reload();
       sessions_.remove_if([](const Session& s) { return s.over; });
     }
     const std::int64_t now = base::monotonic_ms();
@@ -94,7 +124,9 @@ int Keeper::run() {
     const bool due = pending_since_ms_ != 0 && (ready == 0 || now - pending_since_ms_ >= kLongestWaitMs);
     if (due && now >= retry_ms_) commit();
     if (now >= next_tick_ms_) tick();
+    manager_.alive(now);
   }
+  manager_.stopping();
   // The end: nothing is counted that was not proved, and what was proved is made durable.
   for (Session& s : sessions_) end_session(s);
   const bool by_signal = static_cast<bool>(listener_);
@@ -106,11 +138,30 @@ int Keeper::run() {
 int Keeper::wait_ms() const {
   const std::int64_t now = base::monotonic_ms();
   std::int64_t until = next_tick_ms_;
+  if (const auto alive = manager_.next_ms()) until = std::min(until, *alive);
   for (const auto& [id, claim] : claims_) {
     if (const auto due = claim.next_due()) until = std::min(until, *due);
   }
   if (pending_since_ms_ != 0) until = std::min(until, std::max(now + kQuietMs, retry_ms_));
   return static_cast<int>(std::clamp<std::int64_t>(until - now, 0, 60'000));
+}
+
+// The vault is opened anew beside the one that serves: what does not open changes nothing. Claims and sessions go on.
+void Keeper::reload() {
+  signalfd_siginfo signal;
+  while (read(reload_.get(), &signal, sizeof signal) > 0) {
+  }
+  manager_.reloading();
+  auto again = vault::Vault::open(vault_.folder(), vault_.clock(), vault_.files());
+  if (again) {
+    vault_ = std::move(*again);
+    seen_version_ = -1;  // counted by each connection to the catalogue on its own
+    (void)send_packet(listener_.get(), encode_limits(listener_settings(vault_.folder(), vault_.config())), Wait::no);
+    base::log_info("settings were read again");
+  } else {
+    base::log_error(again.error().at("the settings stay as they were").what);
+  }
+  manager_.ready();
 }
 
 bool Keeper::delivered_pending() const {
@@ -272,7 +323,13 @@ void Keeper::failed_login(const std::string& address) {
   if (!r) base::log_error(r.error().what);
 }
 
+// Descriptors on their way count against this user's limit. Sessions that left theirs unread would use it up, and the
+// others would get none; an honest one takes in an answer before it asks again.
 void Keeper::open_file(Session& session, std::uint32_t item) {
+  if (has_unread(session.socket)) {
+    base::log_warning("a session does not wait for its answers; it is ended");
+    return end_session(session);
+  }
   if (session.files.size() >= kMostFiles) return say(session, say::Refused{Refusal::failed});
   auto opened = session.claim->open(item, base::monotonic_ms());
   if (const auto* refused = std::get_if<Refusal>(&opened)) return say(session, say::Refused{*refused});

@@ -9,14 +9,20 @@
 #include <vector>
 
 #include "sftp/keeper_claim.h"
+#include "sftp/listener.h"
+#include "sftp/service_manager.h"
 #include "vault/claim.h"
 
 namespace sftp {
 
+// What the vault's configuration says of the listener and its sessions.
+ListenerSettings listener_settings(const base::Path& folder, const vault::Config& config);
+
 class Keeper {
  public:
-  // `listener`: the socket on which the listener hands over its sessions. `stop`: readable when the daemon shall end.
-  Keeper(vault::Vault vault, base::Fd listener, base::Fd stop);
+  // `listener`: the socket on which the listener hands over its sessions. `stop`: readable when the daemon shall end;
+  // `reload`: a signalfd, readable when it shall read its settings again.
+  Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd reload = {}, ServiceManager manager = {});
 
   // Finishes what a crash left; before the first client.
   base::Result<void> start();
@@ -58,12 +64,15 @@ class Keeper {
 
   void commit();  // delivered items: mark, destroy keys, delete; changed coverage
   void tick();    // clocks, and what other processes changed
+  void reload();
   int wait_ms() const;
   bool delivered_pending() const;
 
   vault::Vault vault_;
   base::Fd listener_;
   base::Fd stop_;
+  base::Fd reload_;
+  ServiceManager manager_;
   std::list<Session> sessions_;
   std::map<std::string, KeeperClaim> claims_;
   std::map<std::string, base::Seconds> failed_;  // network -> time of the last audit entry on its failures

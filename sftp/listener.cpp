@@ -87,6 +87,7 @@ class Listener {
   int run();
 
  private:
+  bool hear_keeper();  // false: it is gone
   void accept_all();
   void start(base::Fd connection, const Address& address);
   [[noreturn]] void become_session(base::Fd connection, base::Fd keeper, base::Fd logged_in, pid_t parent);
@@ -120,11 +121,18 @@ int Listener::run() {
       }
       reap(WNOHANG);
     }
-    if (watched[1].revents != 0) break;  // the keeper says nothing here but its end
+    if (watched[1].revents != 0 && !hear_keeper()) break;
     if (watched[0].revents != 0) accept_all();
   }
   end_sessions();
   return 0;
+}
+
+bool Listener::hear_keeper() {
+  const auto limits = receive_packet(keeper_.get(), 256, Wait::no);
+  if (!limits) return false;
+  if (*limits && take_limits((*limits)->bytes, settings_)) admission_.change(settings_);
+  return true;
 }
 
 void Listener::accept_all() {
@@ -216,6 +224,32 @@ void Listener::end_sessions() {
 
 }  // namespace
 
+base::Bytes encode_limits(const ListenerSettings& s) {
+  base::Bytes out;
+  for (const std::uint64_t limit :
+       {s.connections, s.unauthenticated, s.unauthenticated_per_address, static_cast<std::size_t>(s.new_per_minute),
+        static_cast<std::size_t>(s.burst), static_cast<std::size_t>(s.session.grace_ms),
+        static_cast<std::size_t>(s.session.idle_ms), static_cast<std::size_t>(s.session.tries)})
+    base::put_u64(out, limit);
+  return out;
+}
+
+bool take_limits(base::ByteView packet, ListenerSettings& settings) {
+  base::Reader in(packet);
+  std::array<std::uint64_t, 8> all{};
+  for (auto& limit : all) limit = in.u64().value_or(0);
+  if (!in.done()) return false;
+  settings.connections = all[0];
+  settings.unauthenticated = all[1];
+  settings.unauthenticated_per_address = all[2];
+  settings.new_per_minute = static_cast<double>(all[3]);
+  settings.burst = static_cast<double>(all[4]);
+  settings.session.grace_ms = static_cast<std::int64_t>(all[5]);
+  settings.session.idle_ms = static_cast<std::int64_t>(all[6]);
+  settings.session.tries = static_cast<int>(all[7]);
+  return true;
+}
+
 int run_listener(base::Fd listening, base::Fd keeper, const ListenerSettings& settings) {
   base::name_process("cv-listener");
   prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -230,6 +264,17 @@ int run_listener(base::Fd listening, base::Fd keeper, const ListenerSettings& se
     return 1;
   }
   if (!rehearse(*policy)) base::log_warning("no key exchange was rehearsed: sessions start slower");
+  if (settings.user) {
+    if (auto r = base::become(*settings.user); !r) {
+      base::log_error(r.error().at("listener").what);
+      return 1;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // reaches it from a keeper of the same user only; the socket's end always does
+  }
+  if (auto r = sandbox->enter_listener(); !r) {
+    base::log_error(r.error().at("listener").what);
+    return 1;
+  }
   return Listener(std::move(listening), std::move(keeper), settings, std::move(*policy), std::move(*sandbox)).run();
 }
 

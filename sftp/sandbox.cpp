@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -17,11 +18,13 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <set>
 #include <string>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "base/process.h"
 
@@ -75,9 +78,7 @@ struct LandlockRights {
   std::uint64_t files, network, scoped;
 };
 
-long landlock_abi() { return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION); }
-
-LandlockRights rights_of(long abi) {
+LandlockRights rights_of(int abi) {
   const auto low = [](int bits) { return (std::uint64_t{1} << bits) - 1; };
   LandlockRights all{low(13), 0, 0};
   if (abi >= 2) all.files = low(14);  // link and rename across folders
@@ -89,7 +90,7 @@ LandlockRights rights_of(long abi) {
 }
 
 base::Result<void> enter_landlock() {
-  const long abi = landlock_abi();
+  const int abi = base::landlock_abi();
   if (abi < 1) return {};  // init() has said so
   const LandlockRights all = rights_of(abi);
   const std::size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;  // what this kernel's struct has
@@ -146,8 +147,27 @@ constexpr std::array kAllowed = {SCMP_SYS(read),
                                  SCMP_SYS(exit),
                                  SCMP_SYS(exit_group)};
 
-base::Result<void> enter_seccomp() {
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) return {};  // init() has said so
+// What the listener calls beyond that, and what its children call until they are in their own fence: filters add up.
+constexpr std::array kAllowedToListener = {SCMP_SYS(accept4),
+                                           SCMP_SYS(pipe2),
+                                           SCMP_SYS(wait4),
+                                           SCMP_SYS(signalfd4),
+                                           SCMP_SYS(dup2),
+                                           SCMP_SYS(dup3),
+                                           SCMP_SYS(umask),
+                                           SCMP_SYS(getppid),
+                                           SCMP_SYS(getrlimit),
+                                           SCMP_SYS(setrlimit),
+                                           SCMP_SYS(seccomp),
+                                           SCMP_SYS(landlock_create_ruleset),
+                                           SCMP_SYS(close_range),
+                                           SCMP_SYS(set_robust_list),
+                                           SCMP_SYS(landlock_restrict_self)};
+
+enum class Process { listener, session };
+
+base::Result<void> enter_seccomp(Process process) {
+  if (!base::has_seccomp()) return {};  // init() has said so
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release);
   if (!filter) return failure("make a filter");
   bool ok = true;
@@ -156,8 +176,10 @@ base::Result<void> enter_seccomp() {
                                       arguments.begin()) == 0;
   };
   for (const int call : kAllowed) allow(call, {});
-  for (const int call : kRefused)
+  for (const int call : kRefused) {
+    if (process == Process::listener && call == SCMP_SYS(prctl)) continue;  // below
     ok = ok && seccomp_rule_add_array(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0, nullptr) == 0;
+  }
   constexpr scmp_datum_t kExec = PROT_EXEC;
   allow(SCMP_SYS(mmap), {{2, SCMP_CMP_MASKED_EQ, kExec, 0}});
   allow(SCMP_SYS(mprotect), {{2, SCMP_CMP_MASKED_EQ, kExec, 0}});
@@ -173,11 +195,30 @@ base::Result<void> enter_seccomp() {
   for (const int what : {TCP_QUICKACK, TCP_NODELAY})
     allow(SCMP_SYS(setsockopt),
           {{1, SCMP_CMP_EQ, IPPROTO_TCP, 0}, {2, SCMP_CMP_EQ, static_cast<scmp_datum_t>(what), 0}});
+  if (process == Process::listener) {
+    constexpr scmp_datum_t kFork = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;  // as libc spells it
+    for (const int call : kAllowedToListener) allow(call, {});
+    allow(SCMP_SYS(clone), {{0, SCMP_CMP_EQ, kFork, 0}});
+    allow(SCMP_SYS(socketpair), {{0, SCMP_CMP_EQ, AF_UNIX, 0}});
+    allow(SCMP_SYS(prlimit64), {{0, SCMP_CMP_EQ, 0, 0}});
+    for (const int signal : {SIGTERM, SIGKILL})
+      allow(SCMP_SYS(kill), {{1, SCMP_CMP_EQ, static_cast<scmp_datum_t>(signal), 0}});
+    for (const int what : {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT})
+      allow(SCMP_SYS(setsockopt),
+            {{1, SCMP_CMP_EQ, IPPROTO_TCP, 0}, {2, SCMP_CMP_EQ, static_cast<scmp_datum_t>(what), 0}});
+    allow(SCMP_SYS(setsockopt), {{1, SCMP_CMP_EQ, SOL_SOCKET, 0}, {2, SCMP_CMP_EQ, SO_KEEPALIVE, 0}});
+    // Not to end it: what this filter ends, the session's own could not merely refuse.
+    allow(SCMP_SYS(prctl), {{0, SCMP_CMP_NE, PR_SET_DUMPABLE, 0}});
+    allow(SCMP_SYS(prctl), {{0, SCMP_CMP_EQ, PR_SET_DUMPABLE, 0}, {1, SCMP_CMP_EQ, 0, 0}});
+    ok = ok && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 2,
+                                SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_NE, 0)) == 0;
+  }
   if (!ok) return failure("fill the filter");
   return seccomp_load(filter.get()) == 0 ? base::Result<void>() : failure("enter seccomp");
 }
 #else
-base::Result<void> enter_seccomp() { return {}; }
+enum class Process { listener, session };
+base::Result<void> enter_seccomp(Process) { return {}; }
 #endif
 
 }  // namespace
@@ -186,8 +227,8 @@ base::Result<Sandbox> Sandbox::init() {
   base::Fd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return failure("open /dev/null");
   tzset();  // reads the time zone, for the log
-  if (landlock_abi() < 1) base::log_warning("this kernel has no Landlock: sessions run without it");
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) base::log_warning("this kernel has no seccomp: sessions run without it");
+  if (base::landlock_abi() < 1) base::log_warning("this kernel has no Landlock: sessions run without it");
+  if (!base::has_seccomp()) base::log_warning("this kernel has no seccomp: sessions run without it");
   return Sandbox(std::move(null));
 }
 
@@ -202,7 +243,13 @@ base::Result<void> Sandbox::enter(std::initializer_list<int> keep) const {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("give up privileges");
   base::name_process("cv-session");
   if (auto r = enter_landlock(); !r) return r;
-  return enter_seccomp();
+  return enter_seccomp(Process::session);
+}
+
+base::Result<void> Sandbox::enter_listener() const {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("give up privileges");
+  if (auto r = enter_landlock(); !r) return r;
+  return enter_seccomp(Process::listener);
 }
 
 }  // namespace sftp

@@ -154,6 +154,7 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   sftp.number("connections_burst", c.connections_burst, 1, 1000000);
   sftp.number("connections_total", c.connections_total, 1, 10000);
   sftp.duration("connection_idle", c.connection_idle);
+  sftp.text("session_user", c.session_user);
   for (Table* table : std::array{&vault, &slots, &ingest, &delivery, &claim, &sftp}) {
     if (auto r = table->done(); !r) return r.error();
   }
@@ -199,7 +200,9 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "connections_per_minute = " << c.connections_per_minute << "  # per address\n"
       << "connections_burst = " << c.connections_burst << "\n"
       << "connections_total = " << c.connections_total << "\n"
-      << "connection_idle = \"" << duration_text(c.connection_idle) << "\"\n";
+      << "connection_idle = \"" << duration_text(c.connection_idle) << "\"\n"
+      << "session_user = " << quoted(c.session_user)
+      << "      # what faces the network runs as, if callvaultd starts as root; empty: callvault-session\n";
   return files.replace_whole(vault_folder / "callvault.toml", base::as_bytes(out.str()));
 }
 

@@ -40,6 +40,7 @@ struct Config {
   int connections_burst = 20;
   int connections_total = 200;
   base::Seconds connection_idle = 600;
+  std::string session_user;  // of listener and sessions when callvaultd starts as root; empty: callvault-session
 };
 
 // Unknown keys, wrong types and values out of range are refused by name: a typing error must not become a default.

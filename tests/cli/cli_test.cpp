@@ -413,6 +413,8 @@ TEST_F(Cli, CheckPrintsFindingsAsJson) {
   const Json j = json(ran);
   EXPECT_EQ(keys(j), (std::set<std::string>{"findings", "environment"}));
   for (const auto& finding : j["findings"]) EXPECT_EQ(finding["weight"], "warning") << finding;
+  EXPECT_EQ(keys(j["environment"]),
+            (std::set<std::string>{"memory_lock_bytes", "landlock_abi", "seccomp", "swap_reaches_disk"}));
 }
 
 // ---- taking out ----

@@ -113,11 +113,12 @@ class Vault:
 class Daemon:
     """callvaultd on a free port. `kill` and `stop` end it; a test's end does too."""
 
-    def __init__(self, vault):
+    def __init__(self, vault, program="callvaultd", before=(), **environment):
         self.vault = vault
         self.log = open(os.path.join(vault.folder, "daemon.log"), "ab")
-        self.process = subprocess.Popen([os.path.join(BIN, "callvaultd"), "--vault", vault.dir, "--listen", "127.0.0.1:0"],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
+        self.process = subprocess.Popen([*before, os.path.join(BIN, program), "--vault", vault.dir, "--listen", "127.0.0.1:0"],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+                                        env={**os.environ, **environment})
         line = self.process.stdout.readline().decode()
         m = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+) (SHA256:\S+)\n", line)
         if not m:
@@ -233,8 +234,8 @@ class EndToEnd(unittest.TestCase):
         vault.must("customer", "add", "acme", "--name", "Acme Ltd")
         return vault
 
-    def start(self, vault):
-        daemon = Daemon(vault)
+    def start(self, vault, program="callvaultd", **more):
+        daemon = Daemon(vault, program, **more)
         self.addCleanup(lambda: daemon.process.poll() is None and daemon.kill())
         return daemon
 

@@ -81,5 +81,21 @@ TEST(Admission, ABurstIsSpentAndComesBackWithTime) {
   EXPECT_TRUE(admit(admission, 7, "10.0.0.2", 1000));
 }
 
+TEST(Admission, NewLimitsHoldForWhoComesThen) {
+  Admission admission(settings());
+  for (Admission::Id id = 1; id <= 3; ++id) EXPECT_TRUE(admit(admission, id, "10.0.0.1"));
+  auto fewer = settings();
+  fewer.unauthenticated_per_address = 1;
+  auto sent = settings();
+  EXPECT_FALSE(take_limits(base::as_bytes("no limits"), sent));
+  EXPECT_EQ(sent.unauthenticated_per_address, 3U);
+  ASSERT_TRUE(take_limits(encode_limits(fewer), sent));
+  admission.change(sent);
+  EXPECT_EQ(admission.count(), 3U);
+  EXPECT_FALSE(admit(admission, 4, "10.0.0.1"));
+  EXPECT_TRUE(admit(admission, 4, "10.0.0.2"));
+  EXPECT_FALSE(admit(admission, 5, "10.0.0.2"));
+}
+
 }  // namespace
 }  // namespace sftp

@@ -1,0 +1,413 @@
+// The real keeper with a real vault, and sessions that say to it whatever they like: a message out of order or out of
+// form ends that session and no other, nothing is delivered that was not proved, and nobody waits for a flood.
+#include "sftp/keeper.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include "keys/challenge.h"
+#include "keys/password.h"
+#include "sftp/login.h"
+#include "sftp/packet_socket.h"
+#include "tests/testkit/expect.h"
+#include "tests/testkit/temp_vault.h"
+#include "vault/customer.h"
+
+namespace sftp {
+namespace {
+
+using base::Bytes;
+using testkit::must;
+
+constexpr int kLongestMs = 60'000;  // for an answer, on a machine that is busy
+
+std::array<base::Fd, 2> socket_pair() {
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) std::abort();
+  return {base::Fd(pair[0]), base::Fd(pair[1])};
+}
+
+// The session's end of its socket.
+class Hostile {
+ public:
+  explicit Hostile(base::Fd socket) : socket_(std::move(socket)) {}
+
+  bool send(base::ByteView packet, const base::Fd* descriptor = nullptr) {
+    return static_cast<bool>(send_packet(socket_.get(), packet, Wait::yes, descriptor));
+  }
+  bool send(const Ask& message) { return send(encode(message)); }
+  // What the keeper says next; nullopt: it has ended this session.
+  std::optional<Say> hear(base::Fd* object = nullptr) {
+    pollfd one{socket_.get(), POLLIN, 0};
+    if (poll(&one, 1, kLongestMs) != 1) {
+      ADD_FAILURE() << "the keeper says nothing";
+      return std::nullopt;
+    }
+    auto packet = receive_packet(socket_.get(), kMaxMessage, Wait::no);
+    if (!packet || !*packet) return std::nullopt;
+    if (object != nullptr) *object = std::move((*packet)->object);
+    return must(decode_say((*packet)->bytes));
+  }
+  std::optional<Say> ask(const Ask& message) {
+    send(message);  // a session that was ended hears so
+    return hear();
+  }
+  template <class Answer>
+  Answer must_ask(const Ask& message) {
+    auto said = ask(message);
+    if (!said || !std::holds_alternative<Answer>(*said)) {
+      ADD_FAILURE() << "another answer, or none";
+      return {};
+    }
+    return std::get<Answer>(std::move(*said));
+  }
+  std::optional<Refusal> refused(const Ask& message) {
+    const auto said = ask(message);
+    const auto* refused = said ? std::get_if<say::Refused>(&*said) : nullptr;
+    return refused == nullptr ? std::nullopt : std::optional(refused->why);
+  }
+  bool hung_up() {  // waits for the keeper to do so, and hears nothing meanwhile
+    pollfd one{socket_.get(), 0, 0};
+    return poll(&one, 1, kLongestMs) == 1 && (one.revents & POLLHUP) != 0;
+  }
+  bool ended() { return !hear(); }
+  // As an honest session does it; the key of the access.
+  std::variant<LoggedIn, Refusal> log_in(std::string_view account, const base::SecretBytes& password) {
+    Link link(base::Fd(dup(socket_.get())));
+    return sftp::log_in(link, account, password.reveal());
+  }
+  // The challenge that the password opens, and its answer.
+  ask::Answer answer_of(std::string_view account, const base::SecretBytes& password) {
+    const auto challenges = must_ask<say::Challenges>(ask::Login{std::string(account)});
+    const auto key = must(keys::Password::parse(password.reveal()));
+    for (std::size_t i = 0; i < challenges.terms.size(); ++i) {
+      const say::Terms& t = challenges.terms[i];
+      auto identity = must(
+          key.derive({t.id, std::string(account), must(keys::access_kind(t.kind)), t.not_before, t.expires, t.salt}));
+      auto proof = keys::answer_challenge(identity, t.sealed);
+      if (!proof) continue;
+      ask::Answer answer{static_cast<std::uint8_t>(i), {}};
+      std::ranges::copy(proof->reveal(), answer.proof.begin());
+      return answer;
+    }
+    ADD_FAILURE() << "the password opens no challenge";
+    return {};
+  }
+  void close() { socket_ = base::Fd(); }
+
+ private:
+  base::Fd socket_;
+};
+
+class KeeperTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    must(vault::add_customer(*v_, v_.actor(), "globex", "Globex Ltd", 0));
+    acme_ = v_.deliver({v_.recording(1), v_.recording(2)});
+    vault::DeliveryRequest theirs;
+    theirs.customer = "globex";
+    theirs.recordings = {v_.recording(3, 3000, "globex")};
+    globex_ = must(vault::deliver(*v_, v_.actor(), theirs));
+    auto [ours, keepers] = socket_pair();
+    listener_ = std::move(ours);
+    stop_ = base::Fd(eventfd(0, EFD_CLOEXEC));
+    keeper_.emplace(must(v_.try_open()), std::move(keepers), base::Fd(dup(stop_.get())));
+    must(keeper_->start());
+    thread_ = std::thread([this] { code_ = keeper_->run(); });
+  }
+  // Whatever a test did: the keeper is up, serves the next customer, and nothing was delivered.
+  void TearDown() override {
+    if (!thread_.joinable()) return;
+    Hostile next = session();
+    const auto who = next.log_in("globex", globex_.password);
+    EXPECT_TRUE(std::holds_alternative<LoggedIn>(who));
+    EXPECT_EQ(next.must_ask<say::Opened>(ask::Open{0}).size, 3044U);
+    stop();
+    EXPECT_EQ(code_, 0);
+    EXPECT_EQ(v_.sql("SELECT count(*) FROM recording WHERE state <> 'sealed'"), std::to_string(delivered_));
+    EXPECT_EQ(v_.damage(), "");
+  }
+  void stop() {
+    const std::uint64_t one = 1;
+    ASSERT_EQ(write(stop_.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+    thread_.join();
+    keeper_.reset();
+  }
+  Hostile session(const std::string& address = "203.0.113.7") {
+    auto [ours, keepers] = socket_pair();
+    must(send_packet(listener_.get(), base::as_bytes(address), Wait::yes, &keepers));
+    return Hostile(std::move(ours));
+  }
+  Hostile logged_in() {
+    Hostile s = session();
+    EXPECT_TRUE(std::holds_alternative<LoggedIn>(s.log_in("acme", acme_.password)));
+    return s;
+  }
+
+  testkit::TempVault v_;
+  vault::Delivery acme_, globex_;
+  base::Fd listener_, stop_;
+  std::optional<Keeper> keeper_;
+  std::thread thread_;
+  int code_ = -1;
+  int delivered_ = 0;  // what the test has proved
+};
+
+const std::vector<Ask> kOnlyAfterLogIn = {ask::List{0},        ask::Open{0},   ask::Book{1, 0, 9, false},
+                                          ask::Close{1, true}, ask::Remove{0}, ask::Answer{0, {}},
+                                          ask::Answer{255, {}}};
+
+TEST_F(KeeperTest, NothingButALogInComesFirst) {
+  for (const Ask& message : kOnlyAfterLogIn) {
+    Hostile s = session();
+    s.send(message);
+    EXPECT_TRUE(s.ended()) << message.index();
+  }
+  Hostile s = session();
+  s.send(ask::End{true});
+  EXPECT_TRUE(s.ended());
+}
+
+TEST_F(KeeperTest, AChallengeAloneOpensNothing) {
+  for (const Ask& message : kOnlyAfterLogIn) {
+    if (std::holds_alternative<ask::Answer>(message)) continue;
+    Hostile s = session();
+    s.must_ask<say::Challenges>(ask::Login{"acme"});
+    s.send(message);
+    EXPECT_TRUE(s.ended()) << message.index();
+  }
+}
+
+TEST_F(KeeperTest, OnlyTheAnswerToThisChallengeOfThisSessionLogsIn) {
+  const auto wrong = std::optional(Refusal::wrong);
+  Hostile s = session();
+  for (const int which : {0, 3, 7, 255}) {  // guessed
+    s.must_ask<say::Challenges>(ask::Login{"acme"});
+    EXPECT_EQ(s.refused(ask::Answer{static_cast<std::uint8_t>(which), {}}), wrong);
+  }
+  auto answer = s.answer_of("acme", acme_.password);  // of another challenge
+  answer.which = static_cast<std::uint8_t>(answer.which + 1);
+  EXPECT_EQ(s.refused(answer), wrong);
+  answer.which = static_cast<std::uint8_t>(answer.which - 1);
+  s.send(answer);  // and the right one, too late
+  EXPECT_TRUE(s.ended());
+
+  Hostile a = session();
+  Hostile b = session();
+  const auto old = a.answer_of("acme", acme_.password);
+  const auto theirs = b.answer_of("acme", acme_.password);
+  EXPECT_EQ(b.refused(old), wrong);                                 // of another session
+  EXPECT_NE(a.answer_of("acme", acme_.password).proof, old.proof);  // a log-in begun anew has another answer
+  EXPECT_EQ(a.refused(old), wrong);
+  EXPECT_NE(theirs.proof, old.proof);
+
+  Hostile c = session();
+  const auto of_acme = c.answer_of("acme", acme_.password);
+  c.must_ask<say::Challenges>(ask::Login{"globex"});
+  EXPECT_EQ(c.refused(of_acme), wrong);  // of another account
+}
+
+TEST_F(KeeperTest, LogInsAreCountedHereToo) {
+  Hostile s = session();
+  for (int i = 0; i < v_->config().login_tries; ++i) s.must_ask<say::Challenges>(ask::Login{"nobody"});
+  s.send(ask::Login{"acme"});
+  EXPECT_TRUE(s.ended());
+}
+
+TEST_F(KeeperTest, NoSecondLogIn) {
+  for (const Ask& message : {Ask(ask::Login{"globex"}), Ask(ask::Answer{0, {}})}) {
+    Hostile s = logged_in();
+    s.send(message);
+    EXPECT_TRUE(s.ended());
+  }
+}
+
+TEST_F(KeeperTest, OnlyTheItemsOfItsOwnAccessHaveNumbers) {
+  Hostile s = logged_in();
+  EXPECT_EQ(s.must_ask<say::Entries>(ask::List{0}).total, 2U);
+  for (const std::uint32_t item : {2U, 3U, 255U, 65536U, 1U << 31, ~0U}) {
+    EXPECT_EQ(s.refused(ask::Open{item}), Refusal::not_found) << item;
+    EXPECT_EQ(s.refused(ask::Remove{item}), Refusal::not_found) << item;
+    EXPECT_TRUE(s.must_ask<say::Entries>(ask::List{item}).entries.empty()) << item;
+  }
+  const auto theirs = v_.sql("SELECT recording FROM item WHERE access = '" + globex_.id + "'");
+  for (const std::uint32_t item : {0U, 1U}) EXPECT_NE(s.must_ask<say::Opened>(ask::Open{item}).recording, theirs);
+  EXPECT_EQ(s.refused(ask::Remove{0}), Refusal::not_allowed);  // not downloaded
+}
+
+TEST_F(KeeperTest, AHandleIsOfItsSessionAndOfOneClose) {
+  for (const Ask& message : {Ask(ask::Book{1, 0, 100, false}), Ask(ask::Close{1, true}), Ask(ask::Close{~0U, true}),
+                             Ask(ask::Book{0, 0, 3044, true})}) {
+    Hostile holder = logged_in();
+    const auto handle = holder.must_ask<say::Opened>(ask::Open{0}).handle;
+    EXPECT_EQ(handle, 1U);
+    Hostile other = logged_in();
+    other.send(message);
+    EXPECT_TRUE(other.ended());
+    EXPECT_FALSE(holder.must_ask<say::Done>(ask::Close{handle, true}).delivered);
+    holder.send(ask::Close{handle, true});
+    EXPECT_TRUE(holder.ended());
+  }
+}
+
+TEST_F(KeeperTest, ADescriptorThatIsSentAlongEndsTheSessionAndIsClosed) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const base::Fd read_end(ends[0]);
+  base::Fd write_end(ends[1]);
+  Hostile s = logged_in();
+  s.send(encode(Ask(ask::List{0})), &write_end);
+  EXPECT_TRUE(s.ended());
+  write_end = base::Fd();
+  pollfd one{read_end.get(), POLLIN, 0};
+  ASSERT_EQ(poll(&one, 1, kLongestMs), 1);
+  char byte = 0;
+  EXPECT_EQ(read(read_end.get(), &byte, 1), 0) << "the keeper holds it";
+}
+
+TEST_F(KeeperTest, EveryCutOrLongerMessageEndsItsSession) {
+  const std::vector<Ask> all = {ask::Login{"acme"},        ask::Answer{0, {}},  ask::List{0},   ask::Open{0},
+                                ask::Book{1, 0, 9, false}, ask::Close{1, true}, ask::Remove{0}, ask::End{true}};
+  for (const Ask& message : all) {
+    Bytes packet = encode(message);
+    for (std::size_t size = 0; size < packet.size(); ++size) {
+      Hostile s = session();
+      s.send(base::ByteView(packet).first(size));
+      EXPECT_TRUE(s.ended()) << message.index() << " cut to " << size;
+    }
+    packet.push_back(std::byte{0});
+    Hostile s = session();
+    s.send(packet);
+    EXPECT_TRUE(s.ended()) << message.index() << " and a byte more";
+  }
+}
+
+TEST_F(KeeperTest, UnknownAndOversizedPacketsEndTheirSession) {
+  for (int type = 0; type < 256; ++type) {
+    if (type >= 1 && type <= 8) continue;
+    Hostile s = session();
+    s.send(Bytes(8, static_cast<std::byte>(type)));
+    EXPECT_TRUE(s.ended()) << type;
+  }
+  for (const std::size_t size : {kMaxMessage, kMaxMessage + 1, std::size_t{150'000}}) {
+    Hostile s = session();
+    ASSERT_TRUE(s.send(Bytes(size, std::byte{3})));
+    EXPECT_TRUE(s.ended()) << size;
+  }
+}
+
+TEST_F(KeeperTest, NothingIsDeliveredThatWasNotProved) {
+  using Step = std::function<void(Hostile&, std::uint32_t)>;
+  const std::uint32_t whole = 3044;
+  const std::vector<Step> all = {
+      [](Hostile& s, std::uint32_t h) {
+        s.must_ask<say::Done>(ask::Close{h, true});
+      },
+      [&](Hostile& s, std::uint32_t h) {
+        s.send(ask::Book{h, 0, whole - 1, true});
+        EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, true}).delivered);
+      },
+      [&](Hostile& s, std::uint32_t h) {
+        s.send(ask::Book{h, 1, ~0U, true});  // beyond the end
+        EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, true}).delivered);
+      },
+      [&](Hostile& s, std::uint32_t h) {
+        s.send(ask::Book{h, ~std::uint64_t{0}, ~0U, true});  // a sum that overflows
+        s.send(ask::Book{h, ~std::uint64_t{0} - whole + 1, whole, true});
+        EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, true}).delivered);
+      },
+      [&](Hostile& s, std::uint32_t h) {
+        s.send(ask::Book{h, 0, whole, true});
+        EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, false}).delivered);  // the session could not open it
+      },
+      [&](Hostile& s, std::uint32_t h) {
+        s.send(ask::Book{h, 0, whole, true});
+        s.send(ask::End{false});
+      },
+      [&](Hostile& s, std::uint32_t h) {
+        s.send(ask::Book{h, 0, whole, false});  // without EOF
+        s.send(ask::End{true});
+      },
+  };
+  for (const Step& step : all) {
+    Hostile s = logged_in();
+    step(s, s.must_ask<say::Opened>(ask::Open{0}).handle);
+    s.close();
+  }
+  // And what proves it does.
+  Hostile s = logged_in();
+  const auto handle = s.must_ask<say::Opened>(ask::Open{1}).handle;
+  s.send(ask::Book{handle, 0, whole, true});
+  EXPECT_TRUE(s.must_ask<say::Done>(ask::Close{handle, true}).delivered);
+  delivered_ = 1;
+}
+
+TEST_F(KeeperTest, AFloodOfAHundredThousandMessagesLeavesTheOthersTheirTurn) {
+  constexpr int kFlood = 100'000;
+  std::atomic<int> sent = 0;
+  Hostile flooder = logged_in();
+  const auto handle = flooder.must_ask<say::Opened>(ask::Open{0}).handle;
+  std::thread flood([&] {
+    for (; sent < kFlood; ++sent)
+      if (!flooder.send(ask::Book{handle, static_cast<std::uint64_t>(sent % 3) * 1000, 1000, false})) return;
+  });
+  Hostile honest = session();
+  EXPECT_TRUE(std::holds_alternative<LoggedIn>(honest.log_in("globex", globex_.password)));
+  for (int i = 0; i < 20; ++i) {
+    const auto opened = honest.must_ask<say::Opened>(ask::Open{0});
+    EXPECT_FALSE(honest.must_ask<say::Done>(ask::Close{opened.handle, true}).delivered);
+  }
+  EXPECT_LT(sent, kFlood) << "answered only after the flood";
+  flood.join();
+  EXPECT_EQ(sent, kFlood);
+  EXPECT_EQ(flooder.must_ask<say::Entries>(ask::List{0}).total, 2U);  // all were taken
+}
+
+// Nor does the keeper wait for it.
+TEST_F(KeeperTest, ASessionThatTakesInNoAnswerIsEnded) {
+  Hostile s = logged_in();
+  int sent = 0;
+  while (sent < 100'000 && s.send(ask::List{0})) ++sent;
+  EXPECT_LT(sent, 100'000);
+}
+
+// Descriptors on their way count against the keeper's user: it would have none left for the others.
+TEST_F(KeeperTest, OneObjectAtATimeIsOnItsWayToASession) {
+  Hostile s = logged_in();
+  s.send(ask::Open{0});
+  s.send(ask::Open{1});
+  EXPECT_TRUE(s.hung_up());
+  base::Fd first;
+  ASSERT_TRUE(s.hear(&first));
+  EXPECT_TRUE(first);
+  EXPECT_TRUE(s.ended());
+}
+
+TEST_F(KeeperTest, ASessionHasAMostOfOpenFiles) {
+  Hostile s = logged_in();
+  int opened = 0;
+  for (; opened < 5000; ++opened) {
+    const auto said = s.ask(ask::Open{0});
+    ASSERT_TRUE(said);
+    if (std::holds_alternative<say::Refused>(*said)) break;
+  }
+  EXPECT_EQ(opened, 1024);
+}
+
+TEST_F(KeeperTest, AListenerThatSendsRubbishEndsNothingButItself) {
+  must(send_packet(listener_.get(), base::as_bytes("203.0.113.7"), Wait::yes));  // without a descriptor
+  must(send_packet(listener_.get(), Bytes(257, std::byte{1}), Wait::yes));       // no packet
+  thread_.join();
+  EXPECT_EQ(code_, 1);
+}
+
+}  // namespace
+}  // namespace sftp
