@@ -109,5 +109,23 @@ TEST_F(SameWork, AsManySignaturesAndMultiplicationsForEveryAccount) {
   }
 }
 
+// A customer of many years: the log of what it had must not be read at each try.
+TEST_F(SameWork, AThousandEndedAccessesCostNoMoreThanTwenty) {
+  const auto end_more = [&](int count) {
+    v.sql("WITH RECURSIVE n(i) AS (SELECT (SELECT max(slot) FROM access) + 1 UNION ALL SELECT i + 1 FROM n LIMIT " +
+          std::to_string(count) +
+          ") INSERT INTO access (id, kind, account, customer, state, not_before, expires, slot, strict, any_address,"
+          " statement, created_at) SELECT 'd-' || i, kind, account, customer, 'finished', not_before, expires, i,"
+          " strict, any_address, statement, created_at + i FROM n, access WHERE id = (SELECT min(id) FROM access WHERE"
+          " account = 'ended')");
+  };
+  end_more(20);
+  const Work twenty = work_for("ended");
+  end_more(1000);
+  const Work thousand = work_for("ended");
+  EXPECT_GT(twenty.sql_steps, 0);
+  EXPECT_LE(thousand.sql_steps, twenty.sql_steps + 50);
+}
+
 }  // namespace
 }  // namespace vault
