@@ -71,7 +71,6 @@ class Session {
  private:
   // From libssh's callbacks. They note and answer; data is never written there.
   static int on_message(ssh_session, ssh_message message, void* self);
-  static int on_password(ssh_session, const char* user, const char* password, void* self);
   static ssh_string on_gssapi(ssh_session, const char*, int, ssh_string*, void*) { return nullptr; }  // refused
   static void on_key_exchange(void* self, float progress);
   static int on_keeper(int fd, int events, void* self);
@@ -159,7 +158,6 @@ base::Result<void> Session::start(base::Fd connection, const SshPolicy& policy) 
   callbacks_.connect_status_function = on_key_exchange;
   ssh_callbacks_init(&server_callbacks_);
   server_callbacks_.userdata = this;
-  server_callbacks_.auth_password_function = on_password;
   server_callbacks_.gssapi_select_oid_function = on_gssapi;
   if (ssh_set_callbacks(ssh_, &callbacks_) != SSH_OK || ssh_set_server_callbacks(ssh_, &server_callbacks_) != SSH_OK)
     return Error{Fault::failed, "libssh refuses callbacks"};
@@ -211,20 +209,28 @@ bool Session::same_user(const char* user) {
   return false;
 }
 
-int Session::on_password(ssh_session, const char* user, const char* password, void* self) {
-  auto* session = static_cast<Session*>(self);
-  return session->same_user(user) && session->try_password(password) ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
+// The password comes from its message, since libssh would answer FAILURE behind a callback of its own for passwords.
+const char* password_of(ssh_message message) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  return ssh_message_auth_password(message);
+#pragma GCC diagnostic pop
 }
 
 int Session::authenticate(ssh_message message) {
+  const int method = ssh_message_subtype(message);
   const bool response = ssh_message_auth_kbdint_is_response(message) == 1;
-  if (!same_user(response ? nullptr : ssh_message_auth_user(message))) return 1;
-  if (ssh_message_subtype(message) != static_cast<int>(SSH_AUTH_METHOD_INTERACTIVE)) return 1;
-  if (!response) return prompt(message);
-  const bool answers_us = std::exchange(asked_, false) && ssh_userauth_kbdint_getnanswers(ssh_) == 1;
-  if (!answers_us || !try_password(ssh_userauth_kbdint_getanswer(ssh_, 0))) return 1;
-  ssh_message_auth_reply_success(message, 0);
-  return 0;
+  if (!same_user(response ? nullptr : ssh_message_auth_user(message))) return 0;
+  bool right = false;
+  if (method == static_cast<int>(SSH_AUTH_METHOD_PASSWORD)) {
+    right = try_password(password_of(message));
+  } else if (method == static_cast<int>(SSH_AUTH_METHOD_INTERACTIVE)) {
+    if (!response) return prompt(message);
+    const bool answers_us = std::exchange(asked_, false) && ssh_userauth_kbdint_getnanswers(ssh_) == 1;
+    right = answers_us && try_password(ssh_userauth_kbdint_getanswer(ssh_, 0));
+  }
+  if (right) ssh_message_auth_reply_success(message, 0);
+  return right || over_ ? 0 : 1;  // at the end no answer: a client without tries left would show that, not the words
 }
 
 int Session::prompt(ssh_message message) {
@@ -235,7 +241,7 @@ int Session::prompt(ssh_message message) {
   return 0;
 }
 
-// libssh wipes the password itself when this returns. Waiting here keeps nobody but this client waiting.
+// libssh wipes the password itself with its message. Waiting here keeps nobody but this client waiting.
 bool Session::try_password(const char* password) {
   if (over_ || who_) return false;
   const std::int64_t began = monotonic_ms();

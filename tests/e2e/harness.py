@@ -172,8 +172,6 @@ class Daemon:
 class Client:
     """OpenSSH's sftp with the password of one delivery."""
 
-    prompts = 1
-
     def __init__(self, folder, port, delivery):
         self.folder, self.port, self.account = folder, port, delivery["account"]
         secret = os.path.join(folder, f"password-{random.randrange(10**9)}")
@@ -185,7 +183,7 @@ class Client:
 
     def command(self, *options):
         return [SFTP, "-q", "-F", "/dev/null", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                "-o", f"NumberOfPasswordPrompts={self.prompts}", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-o",
+                "-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-o",
                 "PubkeyAuthentication=no", *options, "-P", str(self.port), f"{self.account}@127.0.0.1"]
 
     def environment(self):
@@ -211,7 +209,6 @@ class Client:
 
     def refusal(self):
         """The words that a log-in is refused with; None when it is let in."""
-        self.prompts = 3  # as customers have it: a client without tries left says "Permission denied" and hears no words
         try:
             raw.RawClient(self).leave()
         except ConnectionError as refused:
