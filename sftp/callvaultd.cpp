@@ -80,6 +80,7 @@ sftp::ListenerSettings listener_settings(const base::Path& folder, const vault::
   s.session.grace_ms = config.login_grace * 1000;
   s.session.idle_ms = config.connection_idle * 1000;
   s.session.tries = config.login_tries;
+  s.session.failure_ms = config.login_failure * 1000;
   return s;
 }
 
