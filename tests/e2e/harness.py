@@ -172,6 +172,8 @@ class Daemon:
 class Client:
     """OpenSSH's sftp with the password of one delivery."""
 
+    more = ()  # options
+
     def __init__(self, folder, port, delivery):
         self.folder, self.port, self.account = folder, port, delivery["account"]
         secret = os.path.join(folder, f"password-{random.randrange(10**9)}")
@@ -191,8 +193,8 @@ class Client:
                 "DISPLAY": "none"}
 
     def start(self, commands, cwd):
-        process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   cwd=cwd, env=self.environment(), start_new_session=True)
+        process = subprocess.Popen(self.command(*self.more), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, cwd=cwd, env=self.environment(), start_new_session=True)
         process.stdin.write("".join(c + "\n" for c in commands).encode())
         process.stdin.close()
         process.stdin = None
