@@ -28,11 +28,11 @@ class Names(Attacked):
             os.symlink(self.vault.folder, os.path.join(folder, "up"))
         sftp = Sftp(self.logged_in())
         name = self.name.encode()
-        for path in (b"..", b"../..", b"/..", b"../" + name, b"/../" + name, name + b"/..", name + b"/", b"x/../" +
-                     name, b"passwd", b"up", b"up/passphrase", b"objects", b"objects/passwd", b"/etc/passwd",
+        for path in (b"..", b"../..", b"/..", b"../" + name, b"/../" + name, name + b"/..", name + b"/", b"passwd",
+                     b"x/../" + name, b"up", b"up/passphrase", b"objects", b"objects/passwd", b"/etc/passwd",
                      b"callvault.toml", b"~", b"~root", b"*", b"%2e%2e", b".\\" + name, b"..\\" + name, name + b"\0",
-                     name + b"\0.wav", b"\0", name + b".", name + b" ", name.upper(), b"\xff\xfe", b"\xc0\xae\xc0\xae/"
-                     + name, b"\xed\xa0\x80", b"\n", b"x" * 4096, b"/" * 4095 + b"x", b"../" * 1365,
+                     name + b"\0.wav", b"\0", name + b".", name + b" ", name.upper(), b"\xff\xfe",
+                     b"\xc0\xae\xc0\xae/" + name, b"\xed\xa0\x80", b"\n", b"x" * 4096, b"/" * 4095 + b"x", b"../" * 1365,
                      self.delivery["delivery"].encode()):
             for kind, rest in ((STAT, b""), (7, b""), (OPENDIR, b""), (OPEN, struct.pack(">II", 1, 0)), (13, b"")):
                 self.assertEqual(sftp.status(kind, text(path) + rest), NO_SUCH_FILE, (kind, path[:40]))
