@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <list>
 #include <memory>
@@ -241,10 +242,20 @@ int Session::prompt(ssh_message message) {
   return 0;
 }
 
+// To the nanosecond: the rest of a rounded time would tell how long the work took that it should hide.
+timespec from_now(std::int64_t ms) {
+  timespec at{};
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  at.tv_nsec += ms % 1000 * 1'000'000;
+  at.tv_sec += ms / 1000 + at.tv_nsec / 1'000'000'000;
+  at.tv_nsec %= 1'000'000'000;
+  return at;
+}
+
 // libssh wipes the password itself with its message. Waiting here keeps nobody but this client waiting.
 bool Session::try_password(const char* password) {
   if (over_ || who_) return false;
-  const std::int64_t began = monotonic_ms();
+  const timespec answered = from_now(settings_.failure_ms);
   auto result = log_in(link_, *user_, base::as_bytes(password));
   if (auto* who = std::get_if<LoggedIn>(&result)) {
     who_ = std::move(*who);
@@ -254,10 +265,7 @@ bool Session::try_password(const char* password) {
     return !over_;
   }
   const Refusal why = std::get<Refusal>(result);
-  const std::int64_t left = settings_.failure_ms - (monotonic_ms() - began);
-  if (left > 0) {
-    const timespec pause{left / 1000, left % 1000 * 1'000'000};
-    nanosleep(&pause, nullptr);
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &answered, nullptr) == EINTR) {
   }
   if (why != Refusal::wrong)
     end(words(why));
