@@ -37,11 +37,13 @@ using base::Error;
 using base::Fault;
 using base::monotonic_ms;
 
-constexpr std::uint64_t kDataHead = 9;       // of an SSH packet with DATA: type, channel, length
-constexpr std::uint64_t kSmallReplies = 64;  // to keepalives, in between: shorter than a head each
-constexpr std::int64_t kLookMs = 5'000;      // at the line, while data is on its way
-constexpr std::uint32_t kDeadMs = 30'000;    // without an ACK
-constexpr std::int64_t kGoodbyeMs = 2'000;   // for the last words to leave, and for the client to hear them
+constexpr std::uint64_t kDataHead = 9;           // of an SSH packet with DATA: type, channel, length
+constexpr std::uint64_t kSmallReplies = 64;      // to keepalives, in between: shorter than a head each
+constexpr std::int64_t kLookMs = 5'000;          // at the line, while data is on its way
+constexpr std::uint32_t kDeadMs = 30'000;        // without an ACK
+constexpr std::uint64_t kMostUnread = 4096;      // packets that libssh holds since the client took everything
+constexpr std::size_t kMostInput = 4096 * 1024;  // that waits in libssh; its window is smaller
+constexpr std::int64_t kGoodbyeMs = 2'000;       // for the last words to leave, and for the client to hear them
 
 struct Channel {
   explicit Channel(ssh_channel channel) : ssh(channel) {}
@@ -106,6 +108,7 @@ class Session {
   int wait_ms() const;
   bool line_is_dead() const;
   void check_time();
+  void check_unread();
   bool orderly() const;
   void end(std::string_view last_words);
   void say_goodbye();
@@ -120,6 +123,8 @@ class Session {
   ssh_server_callbacks_struct server_callbacks_{};
   ssh_counter_struct counter_{};  // bytes of the connection
   ssh_counter_struct packets_{};  // what they carry
+
+  std::uint64_t packets_taken_ = 0;  // when libssh last held none back
 
   std::int64_t began_ = monotonic_ms();
   std::int64_t active_ = began_;
@@ -318,6 +323,7 @@ int Session::on_data(ssh_session, ssh_channel channel, void* data, std::uint32_t
   if (found == nullptr) return 0;
   const bool take = found->requests && found->requests->has_room();
   found->input = take ? 0 : size;
+  if (found->input > kMostInput) session->end("more data than there is room for");
   const base::ByteView bytes(static_cast<const std::byte*>(data), size);
   if (take && session->sending_)
     base::put_raw(found->early, bytes);
@@ -380,6 +386,7 @@ void Session::step() {
   for (Channel& channel : channels_) finish(channel);
   free_closed();
   check_time();
+  check_unread();
   if (link_.over()) end(words(*link_.over()));
 }
 
@@ -501,6 +508,13 @@ void Session::check_time() {
   if (!who_ && now - began_ >= settings_.grace_ms) end("log-in took too long");
   if (who_ && now - active_ >= settings_.idle_ms) end("idle for too long");
   if (line_is_dead()) end("the line is dead");
+}
+
+// libssh answers without end, and keeps what the client does not take: log-ins, services and global requests need no
+// window. Data waits for the client before it comes to that.
+void Session::check_unread() {
+  if ((ssh_get_status(ssh_) & SSH_WRITE_PENDING) == 0) packets_taken_ = packets_.out_packets;
+  if (packets_.out_packets - packets_taken_ > kMostUnread) end("answers are not read");
 }
 
 // The client said that it is done, and its TCP had acknowledged everything: SSH_MSG_DISCONNECT, or the end of every

@@ -132,6 +132,19 @@ class Places(Attacked):
         self.until(lambda: not self.daemon.sessions(), 30, "the session does not end")
         self.check_others_are_served()
 
+    def test_data_beyond_the_window_ends_the_connection(self):
+        self.serve()
+        client = self.logged_in(small=True)
+        sftp = Sftp(client, window=100)  # answers do not leave, so that requests wait
+        handle = text(sftp.open(self.name))
+        read = struct.pack(">IBI", 17 + len(handle), READ, 9) + handle + struct.pack(">QI", 0, 255 * 1024)
+        packet = bytes([CHANNEL_DATA]) + struct.pack(">I", sftp.channel) + text(read * 700)
+        with self.assertRaises(OSError, msg="the server takes in what it has no room for"):
+            for _ in range(250):  # 7.5 MiB
+                client.socket.sendall(client.packet(packet))
+        client.close()
+        self.check_others_are_served()
+
 
 if __name__ == "__main__":
     unittest.main()

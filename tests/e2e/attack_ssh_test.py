@@ -1,4 +1,5 @@
 """Attacks on SSH itself: messages that no client sends, in states that allow none, of lengths that none has."""
+import contextlib
 import os
 import random
 import struct
@@ -8,8 +9,8 @@ from attacked import Attacked
 from raw import text
 from raw_ssh import (CHANNEL_CLOSE, CHANNEL_DATA, CHANNEL_EOF, CHANNEL_OPEN_CONFIRMATION, CHANNEL_REQUEST,
                      CHANNEL_SUCCESS, CHANNEL_WINDOW_ADJUST, KEX_ECDH_INIT, KEX_ECDH_REPLY, REQUEST_SUCCESS,
-                     SERVICE_ACCEPT, USERAUTH_BANNER, USERAUTH_FAILURE, USERAUTH_INFO_REQUEST, USERAUTH_INFO_RESPONSE,
-                     USERAUTH_SUCCESS, Ended, Sftp, take)
+                     SERVICE_ACCEPT, SERVICE_REQUEST, USERAUTH_BANNER, USERAUTH_FAILURE, USERAUTH_INFO_REQUEST,
+                     USERAUTH_INFO_RESPONSE, USERAUTH_SUCCESS, Ended, Sftp, take)
 
 METHODS = b"keyboard-interactive,password"
 
@@ -136,6 +137,19 @@ class BeforeLogIn(Attacked):
             except Ended:
                 continue
             self.assertFalse(self.opens(client), f"a channel after message {kind}")
+        self.check_others_are_served()
+
+    def test_who_reads_no_answers_is_ended(self):
+        self.serve(login_grace="5m")
+        request = bytes([SERVICE_REQUEST]) + text("ssh-userauth")  # has the longest answer: the banner too
+        for ready in (self.at_log_in, self.logged_in):
+            client = ready(small=True)
+            session, = self.daemon.sessions()
+            with contextlib.suppress(OSError):
+                for _ in range(20_000):
+                    client.socket.sendall(client.packet(request))
+            self.until(lambda: session not in self.daemon.sessions(), 30, "the session does not end")
+            client.close()
         self.check_others_are_served()
 
 

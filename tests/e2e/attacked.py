@@ -26,8 +26,8 @@ class Attacked(EndToEnd):
         client.service()
         return client
 
-    def logged_in(self):
-        client = self.at_log_in()
+    def logged_in(self, **how):
+        client = self.at_log_in(**how)
         self.assertTrue(client.try_password(self.delivery["account"], self.delivery["password"]))
         return client
 

@@ -30,8 +30,15 @@ class Ended(Exception):
 
 
 class Ssh:
-    def __init__(self, port, source=None, wrong_guess=b"", exchange=True):
-        self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT, source and (source, 0))
+    def __init__(self, port, source=None, wrong_guess=b"", exchange=True, small=False):
+        """`small`: the kernel takes in little that this client does not read."""
+        self.socket = socket.socket()
+        self.socket.settimeout(TIMEOUT)
+        if small:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.input = b""
         self.out_keys = self.in_keys = self.session_id = None
