@@ -42,7 +42,7 @@ constexpr std::uint64_t kSmallReplies = 64;      // to keepalives, in between: s
 constexpr std::int64_t kLookMs = 5'000;          // at the line, while data is on its way
 constexpr std::uint32_t kDeadMs = 30'000;        // without an ACK
 constexpr std::uint64_t kMostUnread = 4096;      // packets that libssh holds since the client took everything
-constexpr std::size_t kMostInput = 4096 * 1024;  // that waits in libssh; its window is smaller
+constexpr std::size_t kMostInput = 2048 * 1024;  // that waits in libssh; its window is smaller
 constexpr std::int64_t kGoodbyeMs = 2'000;       // for the last words to leave, and for the client to hear them
 
 struct Channel {

@@ -140,7 +140,7 @@ class Places(Attacked):
         read = struct.pack(">IBI", 17 + len(handle), READ, 9) + handle + struct.pack(">QI", 0, 255 * 1024)
         packet = bytes([CHANNEL_DATA]) + struct.pack(">I", sftp.channel) + text(read * 700)
         with self.assertRaises(OSError, msg="the server takes in what it has no room for"):
-            for _ in range(250):  # 7.5 MiB
+            for _ in range(120):  # 3.5 MiB
                 client.socket.sendall(client.packet(packet))
         client.close()
         self.check_others_are_served()
