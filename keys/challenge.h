@@ -1,7 +1,7 @@
 // Challenge: the log-in proof. The keeper sends a detached header to an access's public key, for a fresh random key;
 // only who derived the secret half from the password can give back the answer, which is derived from that key: a
-// session that answers whatever it is sent gives no file key away. A dummy is sealed to a random key, and looks and
-// costs the same.
+// session that answers whatever it is sent gives no file key away. A dummy is sealed to a key of nobody's, and
+// looks and costs the same.
 #pragma once
 
 #include "keys/identity.h"

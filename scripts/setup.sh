@@ -11,7 +11,7 @@ packages=(
   # tests, demo and benchmarks: peers to compare with, speech to record, tools to look inside
   age openssh-client openssh-server espeak-ng sox asterisk-core-sounds-en-wav
   putty-tools curl lftp rclone python3-paramiko python3-asyncssh sshfs fuse3 # clients under test
-  python3 strace sqlite3 procps iproute2 binutils systemd
+  python3 strace sqlite3 procps iproute2 binutils systemd ssh-audit
 )
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }

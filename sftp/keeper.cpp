@@ -46,8 +46,8 @@ bool has_unread(const base::Fd& socket) {
   return ioctl(socket.get(), SIOCOUTQ, &bytes) != 0 || bytes > 0;
 }
 
-say::Terms dummy_terms(base::Seconds now, base::Bytes sealed) {
-  return {vault::new_id('d'), "delivery", now - 3600, now + 7 * 86400, base::random_bytes(32), std::move(sealed)};
+say::Terms dummy_terms(base::Seconds now) {
+  return {vault::new_id('d'), "delivery", now - 3600, now + 7 * 86400, base::random_bytes(32), {}};
 }
 
 }  // namespace
@@ -63,6 +63,7 @@ ListenerSettings listener_settings(const base::Path& folder, const vault::Config
   s.session.grace_ms = config.login_grace * 1000;
   s.session.idle_ms = config.connection_idle * 1000;
   s.session.tries = config.login_tries;
+  s.session.failure_ms = config.login_failure * 1000;
   return s;
 }
 
@@ -255,13 +256,13 @@ void Keeper::login(Session& session, const ask::Login& request) {
     auto challenge =
         real ? keys::make_challenge(session.candidates[i].statement.recipient) : keys::make_dummy_challenge();
     if (!challenge) return end_session(session);
+    say::Terms terms = dummy_terms(vault_.clock().now());  // made for the real ones too: the same cost
     if (real) {
       const keys::AccessTerms& t = session.candidates[i].statement.terms;
-      challenges.terms.push_back(
-          {t.id, std::string(keys::name_of(t.kind)), t.not_before, t.expires, t.salt, std::move(challenge->sealed)});
-    } else {
-      challenges.terms.push_back(dummy_terms(vault_.clock().now(), std::move(challenge->sealed)));
+      terms = {t.id, std::string(keys::name_of(t.kind)), t.not_before, t.expires, t.salt, {}};
     }
+    terms.sealed = std::move(challenge->sealed);
+    challenges.terms.push_back(std::move(terms));
     session.answers.push_back(std::move(challenge->answer));
   }
   say(session, challenges);

@@ -229,14 +229,15 @@ base::Bytes encode_limits(const ListenerSettings& s) {
   for (const std::uint64_t limit :
        {s.connections, s.unauthenticated, s.unauthenticated_per_address, static_cast<std::size_t>(s.new_per_minute),
         static_cast<std::size_t>(s.burst), static_cast<std::size_t>(s.session.grace_ms),
-        static_cast<std::size_t>(s.session.idle_ms), static_cast<std::size_t>(s.session.tries)})
+        static_cast<std::size_t>(s.session.idle_ms), static_cast<std::size_t>(s.session.tries),
+        static_cast<std::size_t>(s.session.failure_ms)})
     base::put_u64(out, limit);
   return out;
 }
 
 bool take_limits(base::ByteView packet, ListenerSettings& settings) {
   base::Reader in(packet);
-  std::array<std::uint64_t, 8> all{};
+  std::array<std::uint64_t, 9> all{};
   for (auto& limit : all) limit = in.u64().value_or(0);
   if (!in.done()) return false;
   settings.connections = all[0];
@@ -247,6 +248,7 @@ bool take_limits(base::ByteView packet, ListenerSettings& settings) {
   settings.session.grace_ms = static_cast<std::int64_t>(all[5]);
   settings.session.idle_ms = static_cast<std::int64_t>(all[6]);
   settings.session.tries = static_cast<int>(all[7]);
+  settings.session.failure_ms = static_cast<std::int64_t>(all[8]);
   return true;
 }
 

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <list>
 #include <memory>
@@ -36,11 +37,13 @@ using base::Error;
 using base::Fault;
 using base::monotonic_ms;
 
-constexpr std::uint64_t kDataHead = 9;       // of an SSH packet with DATA: type, channel, length
-constexpr std::uint64_t kSmallReplies = 64;  // to keepalives, in between: shorter than a head each
-constexpr std::int64_t kLookMs = 5'000;      // at the line, while data is on its way
-constexpr std::uint32_t kDeadMs = 30'000;    // without an ACK
-constexpr std::int64_t kGoodbyeMs = 2'000;   // for the last words to leave, and for the client to hear them
+constexpr std::uint64_t kDataHead = 9;           // of an SSH packet with DATA: type, channel, length
+constexpr std::uint64_t kSmallReplies = 64;      // to keepalives, in between: shorter than a head each
+constexpr std::int64_t kLookMs = 5'000;          // at the line, while data is on its way
+constexpr std::uint32_t kDeadMs = 30'000;        // without an ACK
+constexpr std::uint64_t kMostUnread = 4096;      // packets that libssh holds since the client took everything
+constexpr std::size_t kMostInput = 2048 * 1024;  // that waits in libssh; its window is smaller
+constexpr std::int64_t kGoodbyeMs = 2'000;       // for the last words to leave, and for the client to hear them
 
 struct Channel {
   explicit Channel(ssh_channel channel) : ssh(channel) {}
@@ -71,7 +74,6 @@ class Session {
  private:
   // From libssh's callbacks. They note and answer; data is never written there.
   static int on_message(ssh_session, ssh_message message, void* self);
-  static int on_password(ssh_session, const char* user, const char* password, void* self);
   static ssh_string on_gssapi(ssh_session, const char*, int, ssh_string*, void*) { return nullptr; }  // refused
   static void on_key_exchange(void* self, float progress);
   static int on_keeper(int fd, int events, void* self);
@@ -106,6 +108,7 @@ class Session {
   int wait_ms() const;
   bool line_is_dead() const;
   void check_time();
+  void check_unread();
   bool orderly() const;
   void end(std::string_view last_words);
   void say_goodbye();
@@ -120,6 +123,8 @@ class Session {
   ssh_server_callbacks_struct server_callbacks_{};
   ssh_counter_struct counter_{};  // bytes of the connection
   ssh_counter_struct packets_{};  // what they carry
+
+  std::uint64_t packets_taken_ = 0;  // when libssh last held none back
 
   std::int64_t began_ = monotonic_ms();
   std::int64_t active_ = began_;
@@ -159,7 +164,6 @@ base::Result<void> Session::start(base::Fd connection, const SshPolicy& policy) 
   callbacks_.connect_status_function = on_key_exchange;
   ssh_callbacks_init(&server_callbacks_);
   server_callbacks_.userdata = this;
-  server_callbacks_.auth_password_function = on_password;
   server_callbacks_.gssapi_select_oid_function = on_gssapi;
   if (ssh_set_callbacks(ssh_, &callbacks_) != SSH_OK || ssh_set_server_callbacks(ssh_, &server_callbacks_) != SSH_OK)
     return Error{Fault::failed, "libssh refuses callbacks"};
@@ -211,20 +215,28 @@ bool Session::same_user(const char* user) {
   return false;
 }
 
-int Session::on_password(ssh_session, const char* user, const char* password, void* self) {
-  auto* session = static_cast<Session*>(self);
-  return session->same_user(user) && session->try_password(password) ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
+// The password comes from its message, since libssh would answer FAILURE behind a callback of its own for passwords.
+const char* password_of(ssh_message message) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  return ssh_message_auth_password(message);
+#pragma GCC diagnostic pop
 }
 
 int Session::authenticate(ssh_message message) {
+  const int method = ssh_message_subtype(message);
   const bool response = ssh_message_auth_kbdint_is_response(message) == 1;
-  if (!same_user(response ? nullptr : ssh_message_auth_user(message))) return 1;
-  if (ssh_message_subtype(message) != static_cast<int>(SSH_AUTH_METHOD_INTERACTIVE)) return 1;
-  if (!response) return prompt(message);
-  const bool answers_us = std::exchange(asked_, false) && ssh_userauth_kbdint_getnanswers(ssh_) == 1;
-  if (!answers_us || !try_password(ssh_userauth_kbdint_getanswer(ssh_, 0))) return 1;
-  ssh_message_auth_reply_success(message, 0);
-  return 0;
+  if (!same_user(response ? nullptr : ssh_message_auth_user(message))) return 0;
+  bool right = false;
+  if (method == static_cast<int>(SSH_AUTH_METHOD_PASSWORD)) {
+    right = try_password(password_of(message));
+  } else if (method == static_cast<int>(SSH_AUTH_METHOD_INTERACTIVE)) {
+    if (!response) return prompt(message);
+    const bool answers_us = std::exchange(asked_, false) && ssh_userauth_kbdint_getnanswers(ssh_) == 1;
+    right = answers_us && try_password(ssh_userauth_kbdint_getanswer(ssh_, 0));
+  }
+  if (right) ssh_message_auth_reply_success(message, 0);
+  return right || over_ ? 0 : 1;  // at the end no answer: a client without tries left would show that, not the words
 }
 
 int Session::prompt(ssh_message message) {
@@ -235,10 +247,20 @@ int Session::prompt(ssh_message message) {
   return 0;
 }
 
-// libssh wipes the password itself when this returns. Waiting here keeps nobody but this client waiting.
+// To the nanosecond: the rest of a rounded time would tell how long the work took that it should hide.
+timespec from_now(std::int64_t ms) {
+  timespec at{};
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  at.tv_nsec += ms % 1000 * 1'000'000;
+  at.tv_sec += ms / 1000 + at.tv_nsec / 1'000'000'000;
+  at.tv_nsec %= 1'000'000'000;
+  return at;
+}
+
+// libssh wipes the password itself with its message. Waiting here keeps nobody but this client waiting.
 bool Session::try_password(const char* password) {
   if (over_ || who_) return false;
-  const std::int64_t began = monotonic_ms();
+  const timespec answered = from_now(settings_.failure_ms);
   auto result = log_in(link_, *user_, base::as_bytes(password));
   if (auto* who = std::get_if<LoggedIn>(&result)) {
     who_ = std::move(*who);
@@ -248,10 +270,7 @@ bool Session::try_password(const char* password) {
     return !over_;
   }
   const Refusal why = std::get<Refusal>(result);
-  const std::int64_t left = settings_.failure_ms - (monotonic_ms() - began);
-  if (left > 0) {
-    const timespec pause{left / 1000, left % 1000 * 1'000'000};
-    nanosleep(&pause, nullptr);
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &answered, nullptr) == EINTR) {
   }
   if (why != Refusal::wrong)
     end(words(why));
@@ -304,6 +323,7 @@ int Session::on_data(ssh_session, ssh_channel channel, void* data, std::uint32_t
   if (found == nullptr) return 0;
   const bool take = found->requests && found->requests->has_room();
   found->input = take ? 0 : size;
+  if (found->input > kMostInput) session->end("more data than there is room for");
   const base::ByteView bytes(static_cast<const std::byte*>(data), size);
   if (take && session->sending_)
     base::put_raw(found->early, bytes);
@@ -368,6 +388,7 @@ void Session::step() {
   for (Channel& channel : channels_) finish(channel);
   free_closed();
   check_time();
+  check_unread();
   if (link_.over()) end(words(*link_.over()));
 }
 
@@ -489,6 +510,13 @@ void Session::check_time() {
   if (!who_ && now - began_ >= settings_.grace_ms) end("log-in took too long");
   if (who_ && now - active_ >= settings_.idle_ms) end("idle for too long");
   if (line_is_dead()) end("the line is dead");
+}
+
+// libssh answers without end, and keeps what the client does not take: log-ins, services and global requests need no
+// window. Data waits for the client before it comes to that.
+void Session::check_unread() {
+  if ((ssh_get_status(ssh_) & SSH_WRITE_PENDING) == 0) packets_taken_ = packets_.out_packets;
+  if (packets_.out_packets - packets_taken_ > kMostUnread) end("answers are not read");
 }
 
 // The client said that it is done, and its TCP had acknowledged everything: SSH_MSG_DISCONNECT, or the end of every

@@ -48,6 +48,8 @@ Result<std::vector<Candidate>> candidates(Vault& vault, const std::string& accou
     }
     out.push_back({std::move(row), std::move(*statement)});
   }
+  for (std::size_t i = rows->size(); i < limit; ++i)
+    if (auto r = verify_in_vain(vault); !r) return r.error();
   return out;
 }
 

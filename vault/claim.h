@@ -18,7 +18,7 @@ struct Candidate {
 
 // The accesses that a password of this account may belong to: open and claimed ones first, then the newest that ended,
 // so that only the right password is told why it does not work any more. Those whose statement does not verify are left
-// out, with a line in the daemon's log. At most `limit`.
+// out, with a line in the daemon's log. At most `limit`. However many there are, `limit` statements are verified.
 base::Result<std::vector<Candidate>> candidates(Vault& vault, const std::string& account, std::size_t limit);
 
 enum class Entrance { claimed, joined, used, expired, not_yet, revoked, other_address, too_many, strict };

@@ -148,6 +148,7 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   sftp.number("public_port", c.public_port, 0, 65535);
   sftp.duration("login_grace", c.login_grace);
   sftp.number("login_tries", c.login_tries, 1, 100);
+  sftp.duration("login_failure", c.login_failure);
   sftp.number("unauthenticated_total", c.unauthenticated_total, 1, 10000);
   sftp.number("unauthenticated_per_address", c.unauthenticated_per_address, 1, 10000);
   sftp.number("connections_per_minute", c.connections_per_minute, 1, 1000000);
@@ -195,6 +196,7 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "public_port = " << c.public_port << "\n"
       << "login_grace = \"" << duration_text(c.login_grace) << "\"\n"
       << "login_tries = " << c.login_tries << "\n"
+      << "login_failure = \"" << duration_text(c.login_failure) << "\"  # a wrong password takes at least this long\n"
       << "unauthenticated_total = " << c.unauthenticated_total << "\n"
       << "unauthenticated_per_address = " << c.unauthenticated_per_address << "\n"
       << "connections_per_minute = " << c.connections_per_minute << "  # per address\n"

@@ -34,6 +34,7 @@ struct Config {
 
   base::Seconds login_grace = 30;
   int login_tries = 6;
+  base::Seconds login_failure = 1;  // a wrong password takes at least this long
   int unauthenticated_total = 20;
   int unauthenticated_per_address = 10;
   int connections_per_minute = 60;

@@ -64,7 +64,7 @@ class Attack(EndToEnd):
         return vault, name, vault.deliver(), self.start(vault)
 
     def events(self, vault):
-        return [e["event"] for e in vault.must("audit", "show", "--json").json()]
+        return [e["event"] for e in vault.must("audit", "show", "--limit", "1000000", "--json").json()]
 
     def half_open(self, sources):
         vault, name, delivery, daemon = self.served(GRACE_S)

@@ -173,7 +173,7 @@ class Daemon:
 class Client:
     """OpenSSH's sftp with the password of one delivery."""
 
-    prompts = 1
+    more = ()  # options
 
     def __init__(self, folder, port, delivery):
         self.folder, self.port, self.account = folder, port, delivery["account"]
@@ -186,7 +186,7 @@ class Client:
 
     def command(self, *options):
         return [SFTP, "-q", "-F", "/dev/null", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                "-o", f"NumberOfPasswordPrompts={self.prompts}", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-o",
+                "-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20", "-o",
                 "PubkeyAuthentication=no", *options, "-P", str(self.port), f"{self.account}@127.0.0.1"]
 
     def environment(self):
@@ -194,8 +194,8 @@ class Client:
                 "DISPLAY": "none"}
 
     def start(self, commands, cwd):
-        process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   cwd=cwd, env=self.environment(), start_new_session=True)
+        process = subprocess.Popen(self.command(*self.more), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, cwd=cwd, env=self.environment(), start_new_session=True)
         process.stdin.write("".join(c + "\n" for c in commands).encode())
         process.stdin.close()
         process.stdin = None
@@ -212,7 +212,6 @@ class Client:
 
     def refusal(self):
         """The words that a log-in is refused with; None when it is let in."""
-        self.prompts = 3  # as customers have it: a client without tries left says "Permission denied" and hears no words
         try:
             raw.RawClient(self).leave()
         except ConnectionError as refused:

@@ -229,14 +229,22 @@ TEST(SessionOpenSsh, WrongPasswordIsRefused) {
   EXPECT_GT(keeper.logins(false), 0U);
 }
 
-TEST(SessionOpenSsh, AUsedPasswordIsToldSo) {
+// Also when the client has one prompt only, and would say "Permission denied" to an answer that comes before the words.
+TEST(SessionOpenSsh, AUsedPasswordIsToldSoEveryTime) {
   NEED_OPENSSH();
   FakeKeeper keeper;
   keeper.refuse_login = Refusal::used;
+  keeper.settings.session.failure_ms = 0;
+  keeper.settings.burst = 100;
   keeper.start();
-  const auto got = OpenSsh(keeper, keeper.password()).sftp("ls\n");
-  EXPECT_EQ(got.code, 255);
-  EXPECT_NE(got.text.find(words(Refusal::used)), std::string::npos) << got.text;
+  OpenSsh client(keeper, keeper.password());
+  for (const std::string method : {"password", "keyboard-interactive"})
+    for (int i = 0; i < 30; ++i) {
+      const auto got = client.sftp("ls\n", "-o NumberOfPasswordPrompts=1 -o PreferredAuthentications=" + method);
+      EXPECT_EQ(got.code, 255);
+      EXPECT_NE(got.text.find(words(Refusal::used)), std::string::npos) << method << ": " << got.text;
+      EXPECT_EQ(got.text.find("Permission denied"), std::string::npos) << method << ": " << got.text;
+    }
 }
 
 TEST(SessionOpenSsh, NoCommandsNoShellNoOldScp) {

@@ -28,6 +28,7 @@ TEST_F(ConfigTest, WhatIsWrittenIsReadAgain) {
   c.public_port = 2022;
   c.delivery_expires = 90;
   c.claim_connections = 3;
+  c.login_failure = 0;
   must(write_config(folder.path(), c, base::system_files()));
   const auto again = must(read_config(folder.path()));
   EXPECT_EQ(again.vault_id, c.vault_id);
@@ -38,6 +39,7 @@ TEST_F(ConfigTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(again.public_port, c.public_port);
   EXPECT_EQ(again.delivery_expires, 90);
   EXPECT_EQ(again.claim_connections, 3);
+  EXPECT_EQ(again.login_failure, 0);
   EXPECT_EQ(again.claim_longest, c.claim_longest);
   EXPECT_EQ(again.connection_idle, c.connection_idle);
   EXPECT_EQ(again.slots_dir, folder / "slots");
