@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 
+import filezilla
 from harness import Finished
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -38,12 +39,14 @@ class Site:
             f.write(text)
         return path
 
+    def environment(self):
+        return {"PATH": os.environ["PATH"], "HOME": self.home, "LANG": "C.UTF-8", "SSH_ASKPASS": self.askpass,
+                "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none", "XDG_CONFIG_HOME": self.home,
+                "NODE_PATH": NODE_MODULES}
+
     def run(self, command, cwd, stdin="", timeout=300):
-        env = {"PATH": os.environ["PATH"], "HOME": self.home, "LANG": "C.UTF-8", "SSH_ASKPASS": self.askpass,
-               "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none", "XDG_CONFIG_HOME": self.home,
-               "NODE_PATH": NODE_MODULES}
         done = subprocess.run(command, input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
-                              env=env, start_new_session=True, timeout=timeout)
+                              env=self.environment(), start_new_session=True, timeout=timeout)
         return Finished(done.returncode, done.stdout.decode("utf-8", "replace"), "")
 
     def job(self, names, target, how):
@@ -298,3 +301,10 @@ def _(site, names, target):
         return site.run(["cp", *[os.path.join(mount, n) for n in names], target], target)
     finally:
         site.run(["fusermount3", "-u", mount], target)
+
+
+# --- desktop
+
+@case("filezilla", "filezilla, two transfers", "filezilla", "Xvfb", "xdotool")
+def _(site, names, target):
+    return filezilla.fetch_all(site, len(names) + 2, target)
