@@ -23,6 +23,8 @@ CASES = []
 class Site:
     """One delivery behind one port, with a home folder for configuration files."""
 
+    timeout = 300  # seconds that a client may take
+
     def __init__(self, home, port, delivery, host_key):
         os.makedirs(home)
         self.home, self.port, self.account, self.password = home, port, delivery["account"], delivery["password"]
@@ -46,9 +48,9 @@ class Site:
                 "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none", "XDG_CONFIG_HOME": self.home,
                 "NODE_PATH": NODE_MODULES}
 
-    def run(self, command, cwd, stdin="", timeout=300):
+    def run(self, command, cwd, stdin=""):
         done = subprocess.run(command, input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
-                              env=self.environment(), start_new_session=True, timeout=timeout)
+                              env=self.environment(), start_new_session=True, timeout=self.timeout)
         return Finished(done.returncode, done.stdout.decode("utf-8", "replace"), "")
 
     def job(self, names, target, how):
@@ -66,10 +68,12 @@ def host_key_of(vault):
 class Case:
     """`chunks`: it fetches a file in chunks over several connections. That can prove too little (docs/delivery.md, What it
     costs): one chunk was done before the first began, or was closed while more than it needs was on its way.
+    `one_read`: the bytes that it asks for before it waits for the answer; None when it asks for many times as much.
     """
 
-    def __init__(self, client, how, run, needs, chunks):
+    def __init__(self, client, how, run, needs, chunks, one_read):
         self.client, self.how, self.run, self.needs, self.chunks = client, how, run, needs, chunks
+        self.one_read = one_read
 
     @property
     def test_name(self):
@@ -95,9 +99,9 @@ def missing(*needs):
     return None
 
 
-def case(client, how, *needs, chunks=False):
+def case(client, how, *needs, chunks=False, one_read=None):
     def add(run):
-        CASES.append(Case(client, how, run, needs or (client,), chunks))
+        CASES.append(Case(client, how, run, needs or (client,), chunks, one_read))
         return run
     return add
 
@@ -262,14 +266,15 @@ def python(site, names, target, module, how):
                     site.job(names, target, how))
 
 
-def python_case(module, how):
-    @case(module, f"{module} {how}", PYTHON, f"python:{module}")
+def python_case(module, how, **more):
+    @case(module, f"{module} {how}", PYTHON, f"python:{module}", **more)
     def _(site, names, target):
         return python(site, names, target, module, how)
 
 
-for _how in ("get", "getfo", "read", "prefetch"):
+for _how in ("get", "getfo", "prefetch"):
     python_case("paramiko", _how)
+python_case("paramiko", "read", one_read=8192)
 for _how in ("get", "mget", "preserve"):
     python_case("asyncssh", _how)
 
