@@ -3,6 +3,7 @@
 A case is a function of a Site (where and as whom), the names it must fetch, and the folder they go to.
 """
 import base64
+import contextlib
 import json
 import os
 import re
@@ -307,6 +308,10 @@ def _(site, names, target):
     try:
         return site.run(["cp", *[os.path.join(mount, n) for n in names], target], target)
     finally:
+        # As a person does, who looks before unmounting: sshfs with a password ends its ssh by a hang-up, at times before that
+        # has passed on the CLOSE of the last file. The answer to this comes behind it.
+        with contextlib.suppress(OSError):
+            os.listdir(mount)
         site.run(["fusermount3", "-u", mount], target)
 
 
