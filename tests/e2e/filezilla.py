@@ -25,7 +25,8 @@ CONNECTED = "Status: Connected to"
 LISTED = 'Directory listing of "/" successful'
 STARTED = "Starting download"
 TRANSFERRED = "File transfer successful"
-SILENCE = 40  # seconds without a line in its log after which it has given up; it tries again after 20
+FAILED = "File transfer failed"
+SILENCE, AFTER_FAILURE = 40, 15  # seconds without a line in its log after which it has given up: it waits 20 and 5
 
 
 def fetch_all(site, count, target):
@@ -124,7 +125,7 @@ def said(log, words, times, process, silence=SILENCE):
         text = text_of(log)
         if text != seen:
             seen, since = text, time.monotonic()
-        elif process.poll() is not None or time.monotonic() > since + silence:
+        elif process.poll() is not None or time.monotonic() > since + (AFTER_FAILURE if FAILED in text else silence):
             return False
         else:
             time.sleep(0.1)
