@@ -1,6 +1,7 @@
 """Lines that are cut at random under every installed client: it tries again until it has the file, and nothing is lost.
 
-CALLVAULT_E2E_CUTS is the number of cuts, CALLVAULT_E2E_SEED repeats a run, CALLVAULT_E2E_CLIENTS="sshfs gio" takes these alone.
+CALLVAULT_E2E_CUTS is the number of cuts, CALLVAULT_E2E_SEED repeats a run; CALLVAULT_E2E_CLIENTS="sshfs gio" takes these
+clients alone.
 """
 import collections
 import os

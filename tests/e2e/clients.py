@@ -308,8 +308,8 @@ def _(site, names, target):
     try:
         return site.run(["cp", *[os.path.join(mount, n) for n in names], target], target)
     finally:
-        # As a person does, who looks before unmounting: sshfs with a password ends its ssh by a hang-up, at times before that
-        # has passed on the CLOSE of the last file. The answer to this comes behind it.
+        # As a person does, who looks before unmounting: sshfs with a password ends its ssh by a hang-up, at times before
+        # that has passed on the CLOSE of the last file. The answer to this comes behind it.
         with contextlib.suppress(OSError):
             os.listdir(mount)
         site.run(["fusermount3", "-u", mount], target)
@@ -335,6 +335,6 @@ def _(site, names, target):
 exec gio mount -u {server}
 """)
     with tempfile.TemporaryDirectory(prefix="gvfs-") as short:  # for ssh's control socket, whose path is short or fails
-        return site.run(["env", "-u", "SSH_ASKPASS_REQUIRE", "-u", "DISPLAY", "GVFS_DISABLE_FUSE=1", f"XDG_RUNTIME_DIR={short}",
-                         f"PATH={os.path.join(site.home, 'bin')}:{os.environ['PATH']}", "dbus-run-session", "--", "sh",
-                         script], target, site.password + "\n")
+        return site.run(["env", "-u", "SSH_ASKPASS_REQUIRE", "-u", "DISPLAY", "GVFS_DISABLE_FUSE=1",
+                         f"XDG_RUNTIME_DIR={short}", f"PATH={os.path.join(site.home, 'bin')}:{os.environ['PATH']}",
+                         "dbus-run-session", "--", "sh", script], target, site.password + "\n")

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from harness import Finished
 
 WIDTH, HEIGHT = 1200, 700
-A_FILE = (700, 445)  # in the pane on the right: behind a click on a row, keys go to the list (on nothing, not all keys do)
+A_FILE = (700, 445)  # in the pane on the right; after a click below the last row not all keys go to the list
 # What differs from a fresh FileZilla: no question stops it. It browses with one connection and transfers with two.
 SETTINGS = {
     "Greeting version": "99.0.0",

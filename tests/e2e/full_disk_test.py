@@ -11,11 +11,12 @@ from harness import EndToEnd, Finished, sha256
 
 SIZE = 240_000
 PATIENCE = 10  # seconds; lftp waits until there is room
-ERASED = {"sftp get", "sftp get -p", "sftp get -r", "scp -s", "scp -s -r", "psftp get", "psftp mget -r",  # read on, then CLOSE
-          "paramiko prefetch", "paramiko read"}  # wrote nothing before they had read all
-KEPT = {"ssh2 stream", "ssh2-sftp-client get", "ssh2-sftp-client downloadDir",  # ask for the next part when one is written
-        "lftp get", "lftp mirror", "lftp mirror --Remove-source-files", "gio copy"}
-# Of the others it is a matter of time whether all had been sent when they gave up.
+# What does not depend on time: ERASED had asked for all of it and took it, or wrote nothing before they had it all; KEPT
+# ask for the next part when one is written, or wait. For all others it counts whether all was sent when they gave up.
+ERASED = {"sftp get", "sftp get -p", "sftp get -r", "scp -s", "scp -s -r", "psftp get", "psftp mget -r",
+          "paramiko prefetch", "paramiko read"}
+KEPT = {"ssh2 stream", "ssh2-sftp-client get", "ssh2-sftp-client downloadDir", "gio copy",
+        "lftp get", "lftp mirror", "lftp mirror --Remove-source-files"}
 
 
 class FullDisk(EndToEnd):

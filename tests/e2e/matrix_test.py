@@ -1,4 +1,5 @@
 """The client matrix: every real client gets every recording exactly once, then it is gone and the log-in is refused."""
+import math
 import os
 import time
 
@@ -27,9 +28,9 @@ class Matrix(EndToEnd):
 
     def run_cases(self, cases, data, rtt_ms):
         self.assertGreater(len(cases), 0)
-        # The end of the claim ends connections too; on a far line a client needs some seconds to take leave of eight.
+        # The end of the claim ends connections too; on a far line a client needs some time to take leave of eight.
         vault = self.new_vault(connections_burst=1000, connections_per_minute=6000,
-                               idle_after_all="6s" if rtt_ms else "1s")
+                               idle_after_all=f"{max(1, math.ceil(rtt_ms * 25 / 1000))}s")
         daemon = self.start(vault)
         key = host_key_of(vault)
         for case in cases:
