@@ -171,23 +171,24 @@ base::Result<void> enter_seccomp(Process process) {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release);
   if (!filter) return failure("make a filter");
   bool ok = true;
-  const auto allow = [&](int call, std::initializer_list<scmp_arg_cmp> arguments) {
-    ok = ok && seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, static_cast<unsigned>(arguments.size()),
+  const auto rule = [&](std::uint32_t action, int call, std::initializer_list<scmp_arg_cmp> arguments) {
+    ok = ok && seccomp_rule_add_array(filter.get(), action, call, static_cast<unsigned>(arguments.size()),
                                       arguments.begin()) == 0;
+  };
+  const auto allow = [&](int call, std::initializer_list<scmp_arg_cmp> arguments) {
+    rule(SCMP_ACT_ALLOW, call, arguments);
   };
   for (const int call : kAllowed) allow(call, {});
   for (const int call : kRefused) {
     if (process == Process::listener && call == SCMP_SYS(prctl)) continue;  // below
-    ok = ok && seccomp_rule_add_array(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0, nullptr) == 0;
+    rule(SCMP_ACT_ERRNO(EPERM), call, {});
   }
   constexpr scmp_datum_t kExec = PROT_EXEC;
   allow(SCMP_SYS(mmap), {{2, SCMP_CMP_MASKED_EQ, kExec, 0}});
   allow(SCMP_SYS(mprotect), {{2, SCMP_CMP_MASKED_EQ, kExec, 0}});
   allow(SCMP_SYS(newfstatat), {{3, SCMP_CMP_EQ, AT_EMPTY_PATH, 0}});  // how libc spells fstat
-  ok = ok && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(newfstatat), 1,
-                              SCMP_A3(SCMP_CMP_NE, AT_EMPTY_PATH)) == 0;
-  ok = ok && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS)) ==
-                 0;  // the log asks whether it writes to a terminal
+  rule(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(newfstatat), {{3, SCMP_CMP_NE, AT_EMPTY_PATH, 0}});
+  rule(SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), {{1, SCMP_CMP_EQ, TCGETS, 0}});  // the log asks for a terminal
   for (const scmp_datum_t what : {scmp_datum_t{SIOCOUTQ}, scmp_datum_t{FIONREAD}, scmp_datum_t{FIONBIO}})
     allow(SCMP_SYS(ioctl), {{1, SCMP_CMP_EQ, what, 0}});
   for (const int what : {F_GETFL, F_SETFL, F_GETFD, F_SETFD})
@@ -210,8 +211,7 @@ base::Result<void> enter_seccomp(Process process) {
     // Not to end it: what this filter ends, the session's own could not merely refuse.
     allow(SCMP_SYS(prctl), {{0, SCMP_CMP_NE, PR_SET_DUMPABLE, 0}});
     allow(SCMP_SYS(prctl), {{0, SCMP_CMP_EQ, PR_SET_DUMPABLE, 0}, {1, SCMP_CMP_EQ, 0, 0}});
-    ok = ok && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 2,
-                                SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_NE, 0)) == 0;
+    rule(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), {{0, SCMP_CMP_EQ, PR_SET_DUMPABLE, 0}, {1, SCMP_CMP_NE, 0, 0}});
   }
   if (!ok) return failure("fill the filter");
   return seccomp_load(filter.get()) == 0 ? base::Result<void>() : failure("enter seccomp");

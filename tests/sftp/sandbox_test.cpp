@@ -113,10 +113,10 @@ TEST(Sandbox, NoCodeIsMappedAndTheProcessStaysUnreadable) {
 // A kernel without either, as far as a process can tell.
 bool hide_fences() {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  const scmp_arg_cmp asks{0, SCMP_CMP_EQ, PR_GET_SECCOMP, 0};
   return filter != nullptr &&
          seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0) == 0 &&
-         seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP)) ==
-             0 &&
+         seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1, &asks) == 0 &&
          seccomp_load(filter) == 0;
 }
 
