@@ -15,14 +15,15 @@
 #include "sftp/messages.h"
 #include "sftp/wire.h"
 
-extern "C" {
-base::Result<std::string> __real__ZN4sftp19parse_extended_nameB5cxx11ESt4spanIKSt4byteLm18446744073709551615EE(
-    base::ByteView body);
-base::Result<std::string> __wrap__ZN4sftp19parse_extended_nameB5cxx11ESt4spanIKSt4byteLm18446744073709551615EE(
-    base::ByteView body);
-void __real__ZN4sftp10put_limitsERSt6vectorISt4byteSaIS1_EEj(base::Bytes& out, std::uint32_t id);
-void __wrap__ZN4sftp10put_limitsERSt6vectorISt4byteSaIS1_EEj(base::Bytes& out, std::uint32_t id);
-}
+// The names that ld's --wrap gives to the two functions.
+base::Result<std::string> real_parse_extended_name(base::ByteView body) __asm__(
+    "__real__ZN4sftp19parse_extended_nameB5cxx11ESt4spanIKSt4byteLm18446744073709551615EE");
+base::Result<std::string> our_parse_extended_name(base::ByteView body) __asm__(
+    "__wrap__ZN4sftp19parse_extended_nameB5cxx11ESt4spanIKSt4byteLm18446744073709551615EE");
+void real_put_limits(base::Bytes& out,
+                     std::uint32_t id) __asm__("__real__ZN4sftp10put_limitsERSt6vectorISt4byteSaIS1_EEj");
+void our_put_limits(base::Bytes& out,
+                    std::uint32_t id) __asm__("__wrap__ZN4sftp10put_limitsERSt6vectorISt4byteSaIS1_EEj");
 
 namespace {
 
@@ -121,19 +122,17 @@ base::Bytes tell_keeper(base::Reader& in) {
 
 }  // namespace
 
-base::Result<std::string> __wrap__ZN4sftp19parse_extended_nameB5cxx11ESt4spanIKSt4byteLm18446744073709551615EE(
-    base::ByteView body) {
+base::Result<std::string> our_parse_extended_name(base::ByteView body) {
   base::Reader in(body);
   const auto name = in.text(256);
-  if (!name || *name != kName)
-    return __real__ZN4sftp19parse_extended_nameB5cxx11ESt4spanIKSt4byteLm18446744073709551615EE(body);
+  if (!name || *name != kName) return real_parse_extended_name(body);
   reply = in.u8() == 0 ? make_call(in) : tell_keeper(in);
   return std::string("limits@openssh.com");  // whose reply is ours then
 }
 
-void __wrap__ZN4sftp10put_limitsERSt6vectorISt4byteSaIS1_EEj(base::Bytes& out, std::uint32_t id) {
+void our_put_limits(base::Bytes& out, std::uint32_t id) {
   const auto ours = std::exchange(reply, std::nullopt);
-  if (!ours) return __real__ZN4sftp10put_limitsERSt6vectorISt4byteSaIS1_EEj(out, id);
+  if (!ours) return real_put_limits(out, id);
   base::put_u32(out, static_cast<std::uint32_t>(1 + 4 + ours->size()));
   base::put_u8(out, static_cast<std::uint8_t>(sftp::Packet::extended_reply));
   base::put_u32(out, id);
