@@ -31,7 +31,7 @@ Result<std::vector<RestrictionRow>> Catalog::restrictions(const std::optional<st
   return guarded("list restrictions", [&]() -> Result<std::vector<RestrictionRow>> {
     std::vector<RestrictionRow> all;
     if (recording) {  // asked for each download: nearly always there is none
-      state_->kept("SELECT EXISTS (SELECT 1 FROM restriction WHERE recording = :recording)")
+      state_->kept("SELECT COUNT(*) FROM restriction WHERE recording = :recording")
           .set("recording", *recording)
           .into(state_->number)
           .fetch();
