@@ -1,4 +1,5 @@
 """Attacks on the SFTP layer by a customer that is logged in: names, handles, places, READs without end."""
+import contextlib
 import glob
 import os
 import shutil
@@ -139,9 +140,10 @@ class Places(Attacked):
         handle = text(sftp.open(self.name))
         read = struct.pack(">IBI", 17 + len(handle), READ, 9) + handle + struct.pack(">QI", 0, 255 * 1024)
         packet = bytes([CHANNEL_DATA]) + struct.pack(">I", sftp.channel) + text(read * 700)
-        with self.assertRaises(OSError, msg="the server takes in what it has no room for"):
+        with contextlib.suppress(OSError):  # the kernels on the way may hold all of it
             for _ in range(120):  # 3.5 MiB
                 client.socket.sendall(client.packet(packet))
+        self.until(lambda: not self.daemon.sessions(), 20, "the server takes in what it has no room for")
         client.close()
         self.check_others_are_served()
 
