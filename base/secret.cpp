@@ -11,7 +11,8 @@
 namespace base {
 namespace {
 
-constexpr std::size_t kCell = 512;
+constexpr std::size_t kSmall = 64;    // most keys
+constexpr std::size_t kMiddle = 512;  // headers, passwords
 constexpr std::size_t kPage = std::size_t{64} * 1024;
 
 void ensure_sodium() {
@@ -29,9 +30,10 @@ void* locked_memory(std::size_t size) {
   return p;
 }
 
-// Cells in locked pages. Pages are kept for reuse until the process ends.
+// Cells of one size in locked pages. Pages are kept for reuse until the process ends.
 class Pool {
  public:
+  explicit Pool(std::size_t cell) : cell_(cell) {}
   std::byte* get() {
     const std::lock_guard lock(mutex_);
     if (free_.empty() && !grow()) return nullptr;
@@ -49,20 +51,23 @@ class Pool {
   bool grow() {
     auto* page = static_cast<std::byte*>(locked_memory(kPage));
     if (page == nullptr) return false;
-    cells_ += kPage / kCell;
+    cells_ += kPage / cell_;
     free_.reserve(cells_);
-    for (std::size_t at = 0; at < kPage; at += kCell) free_.push_back(page + at);
+    for (std::size_t at = 0; at < kPage; at += cell_) free_.push_back(page + at);
     return true;
   }
 
+  const std::size_t cell_;
   std::mutex mutex_;
   std::vector<std::byte*> free_;
   std::size_t cells_ = 0;
 };
 
-Pool& pool() {
-  static auto* const the_pool = new Pool;  // outlives every static secret
-  return *the_pool;
+// nullptr: too large for a cell. They outlive every static secret.
+Pool* pool_for(std::size_t size) {
+  static auto* const small = new Pool(kSmall);
+  static auto* const middle = new Pool(kMiddle);
+  return size <= kSmall ? small : size <= kMiddle ? middle : nullptr;
 }
 
 }  // namespace
@@ -70,7 +75,8 @@ Pool& pool() {
 Result<SecretBytes> SecretBytes::zeros(std::size_t size) {
   ensure_sodium();
   if (size == 0) return SecretBytes();
-  auto* data = size <= kCell ? pool().get() : static_cast<std::byte*>(locked_memory(size));
+  Pool* const pool = pool_for(size);
+  auto* data = pool != nullptr ? pool->get() : static_cast<std::byte*>(locked_memory(size));
   if (data == nullptr) return Error{Fault::failed, "no locked memory left for a secret (see ulimit -l)"};
   sodium_memzero(data, size);
   return SecretBytes(data, size);
@@ -116,8 +122,8 @@ SecretBytes::~SecretBytes() { release(); }
 void SecretBytes::release() noexcept {
   if (data_ == nullptr) return;
   sodium_memzero(data_, capacity_);
-  if (capacity_ <= kCell) {
-    pool().put(data_);
+  if (Pool* const pool = pool_for(capacity_)) {
+    pool->put(data_);
   } else {
     sodium_free(data_);  // wipes once more and unlocks
   }

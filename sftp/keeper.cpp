@@ -114,8 +114,8 @@ int Keeper::run() {
       if (polls[1].revents != 0) {
         if ((polls[1].revents & POLLIN) == 0) break;
         accept_session();
-        if (!listener_) break;
       }
+      if (!listener_) break;
       if (polls[2].revents != 0) reload();
       sessions_.remove_if([](const Session& s) { return s.over; });
     }
@@ -171,7 +171,7 @@ bool Keeper::delivered_pending() const {
 }
 
 void Keeper::accept_session() {
-  for (;;) {
+  while (listener_) {
     auto packet = receive_packet(listener_.get(), 256, Wait::no);
     if (!packet) {
       listener_ = base::Fd();
@@ -229,7 +229,7 @@ void Keeper::answer(Session& session, const Ask& request) {
   if (const auto* m = std::get_if<ask::Book>(&request)) {
     const auto file = session.files.find(m->handle);
     if (file == session.files.end()) return end_session(session);
-    if (claim.book(file->second.item, file->second.handle, {m->offset, m->length, m->eof})) store_coverage(claim);
+    if (claim.book(file->second.item, file->second.handle, *m)) store_coverage(claim);
     return;
   }
   if (const auto* m = std::get_if<ask::Remove>(&request)) {
@@ -333,6 +333,7 @@ void Keeper::open_file(Session& session, std::uint32_t item) {
   }
   if (session.files.size() >= kMostFiles) return say(session, say::Refused{Refusal::failed});
   auto opened = session.claim->open(item, base::monotonic_ms());
+  store_coverage(*session.claim);
   if (const auto* refused = std::get_if<Refusal>(&opened)) return say(session, say::Refused{*refused});
   auto& file = std::get<KeeperClaim::OpenedItem>(opened);
   file.reply.handle = session.next_file++;
@@ -350,14 +351,18 @@ void Keeper::close_file(Session& session, const ask::Close& request) {
     session.claim->lost(item, handle, false, now);
     return say(session, say::Done{false});
   }
+  accept_session();  // who came meanwhile can be company
   say(session, say::Done{session.claim->close(item, handle, has_company(session), now)});
 }
 
 // Another connection of the same client is new and has opened nothing yet: it may be about to fetch the next chunk.
 bool Keeper::has_company(const Session& session) const {
   const std::int64_t since = base::monotonic_ms() - vault_.config().claim_settle * 1000;
+  const bool from_anywhere = session.claim->row().any_address;
+  const std::string network = vault::network_of(session.address);
   return std::ranges::any_of(sessions_, [&](const Session& other) {
-    const bool same = other.claim == nullptr ? other.address == session.address : other.claim == session.claim;
+    const bool same = other.claim != nullptr ? other.claim == session.claim
+                                             : from_anywhere || vault::network_of(other.address) == network;
     return same && &other != &session && !other.over && other.next_file == 1 && other.began_ms > since;
   });
 }

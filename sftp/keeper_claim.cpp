@@ -112,22 +112,29 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
                       std::move(*object),
                       next_handle()};
   }();
+  // Whoever waited for an OPEN has seen it, also when it is refused now, and after a crash.
+  const bool waited = item.coverage.due().has_value();
+  const vault::Coverage::Handle handle = opened ? opened->handle : next_handle();
+  if (opened || waited) item.coverage.opened(handle);
+  if (!opened && waited) item.coverage.broken(handle, now_ms);
+  if (waited) item.changed = item.new_copy = true;
   if (!opened) {
     if (opened.error().fault == Fault::not_found) return lingers ? Refusal::gone : Refusal::withdrawn;
     if (opened.error().fault == Fault::restricted) return Refusal::restricted;
     base::log_error(opened.error().at("open for " + row_.id).what);
     return opened.error().fault == Fault::damaged ? Refusal::damaged : Refusal::failed;
   }
-  item.coverage.opened(opened->handle);
   return std::move(*opened);
 }
 
-bool KeeperClaim::book(std::uint32_t number, vault::Coverage::Handle handle, const Sent& sent) {
+bool KeeperClaim::book(std::uint32_t number, vault::Coverage::Handle handle, const ask::Book& b) {
   Item& item = items_[number];
   item.changed = true;
-  if (!item.coverage.booked(handle, sent.offset, sent.length, sent.eof)) return false;
-  item.new_copy = true;
-  return true;
+  const bool new_copy = b.arrived ? item.coverage.booked(handle, b.offset, b.length, b.eof)
+                                  : item.coverage.sent(handle, b.offset, b.length);
+  in_chunks_ = in_chunks_ || item.coverage.in_chunks();
+  item.new_copy = item.new_copy || new_copy;
+  return new_copy;
 }
 
 void KeeperClaim::deliver(std::uint32_t number) {

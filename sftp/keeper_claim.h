@@ -35,13 +35,10 @@ class KeeperClaim {
     base::Fd object;
     vault::Coverage::Handle handle;  // unique within the process
   };
+  // store_coverage() behind it: an OPEN can take a wait back.
   std::variant<OpenedItem, Refusal> open(std::uint32_t item, std::int64_t now_ms);
-  struct Sent {  // DATA, or the answer EOF
-    std::uint64_t offset, length;
-    bool eof;
-  };
   // True: a new copy began; store_coverage() now.
-  bool book(std::uint32_t item, vault::Coverage::Handle handle, const Sent& sent);
+  bool book(std::uint32_t item, vault::Coverage::Handle handle, const ask::Book& booking);
   // True: the recording is downloaded now, and was put into `delivered`. `company` as in Coverage::closed().
   bool close(std::uint32_t item, vault::Coverage::Handle handle, bool company, std::int64_t now_ms);
   // The connection of an open handle is over; `orderly` as in ask::End.
@@ -86,7 +83,7 @@ class KeeperClaim {
     bool withdrawn = false;          // for another reason
     vault::Coverage coverage;
     bool changed = false;
-    bool new_copy = false;        // earlier parts were dropped since it was last stored
+    bool new_copy = false;        // earlier parts, or a wait, were dropped since it was last stored
     std::uint64_t stored_at = 0;  // bytes sent when it was last stored
   };
   KeeperClaim(vault::Vault& vault, vault::AccessRow row, vault::AccessStatement statement)

@@ -114,6 +114,7 @@ void fields(auto& io, Is<ask::Book> auto& m) {
   io.number(m.offset);
   io.number(m.length);
   io.flag(m.eof);
+  io.flag(m.arrived);
 }
 void fields(auto& io, Is<ask::Close> auto& m) {
   io.number(m.handle);

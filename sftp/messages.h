@@ -56,7 +56,8 @@ struct Book {
   std::uint64_t offset;
   std::uint32_t length;
   bool eof;
-};  // no reply: DATA has arrived, and behind it, with `eof`, the answer EOF. Neither: the handle began to read there
+  bool arrived;
+};  // no reply: DATA goes to the channel now; or it has arrived, and behind it, with `eof`, the answer EOF
 struct Close {
   std::uint32_t handle;
   bool served;  // false: the session could not open it; prove nothing

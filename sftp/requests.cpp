@@ -125,7 +125,7 @@ void Requests::take_close(Waiting& request, base::ByteView handle) {
   const auto handle_of_keeper = files_.at(closed->key).bytes.keeper_handle();
   if (!handle_of_keeper) return;
   replies_.uncount(*handle_of_keeper);
-  around_.in_flight.closed(*handle_of_keeper, around_.link);
+  around_.in_flight.closed(*handle_of_keeper);
 }
 
 // --- answers ---------------------------------------------------------------------------------------------------------

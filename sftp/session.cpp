@@ -373,9 +373,7 @@ void Session::run() {
   measure();
   for (Channel& channel : channels_)
     if (channel.requests) channel.requests->client_is_gone();
-  const bool whole = orderly();
-  in_flight_.ended(link_);
-  if (who_) link_.tell(ask::End{whole});
+  if (who_) link_.tell(ask::End{orderly()});
   if (over_) say_goodbye();
 }
 
@@ -455,7 +453,7 @@ void Session::send(Channel& channel) {
     channel.requests->answer();
     if (channel.replies.empty() || window == 0) return;
     const auto left =
-        channel.replies.leave(window, in_flight_, [&](base::ByteView bytes) { return pass_on(channel, bytes); });
+        channel.replies.leave(window, link_, in_flight_, [&](base::ByteView bytes) { return pass_on(channel, bytes); });
     take_in_early();
     if (!left) return end("the connection is broken");
     active_ = monotonic_ms();

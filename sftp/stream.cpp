@@ -43,6 +43,32 @@ base::Result<void> OpenFile::read(std::uint64_t offset, std::span<std::byte> out
   return n ? Error{Fault::damaged, "the object ends before its end"} : n.error();
 }
 
+namespace {
+
+// Bookings that follow on each other are told as one.
+class Teller {
+ public:
+  explicit Teller(Link& link) : link_(link) {}
+  void tell(const ask::Book& next) {
+    if (run_ && run_->handle == next.handle && run_->offset + run_->length == next.offset && !run_->eof) {
+      run_->length += next.length;
+      run_->eof = next.eof;
+      return;
+    }
+    if (run_) link_.tell(*run_);
+    run_ = next;
+  }
+  void done() {
+    if (run_) link_.tell(*run_);
+  }
+
+ private:
+  Link& link_;
+  std::optional<ask::Book> run_;
+};
+
+}  // namespace
+
 void InFlight::handed_over(const ask::Book& booking, std::uint64_t behind) {
   flying_.push_back({booking, behind, kInLibssh});
 }
@@ -52,42 +78,18 @@ void InFlight::passed_on(std::uint64_t sent) {
     last->position = sent - last->behind;
 }
 
-// DATA that follows on other DATA is booked with it.
 void InFlight::arrived(std::uint64_t bytes, Link& link) {
-  std::optional<ask::Book> run;
+  Teller teller(link);
   for (; !flying_.empty() && flying_.front().position <= bytes; flying_.pop_front()) {
-    const ask::Book& next = flying_.front().booking;
-    begun_.insert(next.handle);
-    if (run && run->handle == next.handle && run->offset + run->length == next.offset && !run->eof) {
-      run->length += next.length;
-      run->eof = next.eof;
-      continue;
-    }
-    if (run) link.tell(*run);
-    run = next;
+    ask::Book booking = flying_.front().booking;
+    booking.arrived = true;
+    teller.tell(booking);
   }
-  if (run) link.tell(*run);
+  teller.done();
 }
 
-// The keeper must know where a handle began, even when nothing of it arrived: others may have read over that place.
-void InFlight::drop(const Flying& flying, Link& link) {
-  const ask::Book& booking = flying.booking;
-  if (begun_.insert(booking.handle).second && booking.length > 0)
-    link.tell(ask::Book{booking.handle, booking.offset, 0, false});
-}
-
-void InFlight::closed(std::uint32_t handle, Link& link) {
-  std::erase_if(flying_, [&](const Flying& flying) {
-    if (flying.booking.handle != handle) return false;
-    drop(flying, link);
-    return true;
-  });
-  begun_.erase(handle);
-}
-
-void InFlight::ended(Link& link) {
-  for (const Flying& flying : flying_) drop(flying, link);
-  flying_.clear();
+void InFlight::closed(std::uint32_t handle) {
+  std::erase_if(flying_, [&](const Flying& flying) { return flying.booking.handle == handle; });
 }
 
 base::Bytes& Replies::out() {
@@ -119,12 +121,18 @@ void Replies::uncount(std::uint32_t handle) {
     if (booking.handle == handle) booking.handle.reset();
 }
 
-base::Result<void> Replies::leave(std::size_t window, InFlight& in_flight, const Write& write) {
+base::Result<void> Replies::leave(std::size_t window, Link& link, InFlight& in_flight, const Write& write) {
   const std::size_t end = std::min(batch_.size(), left_ + window);
+  Teller teller(link);
   for (; !bookings_.empty() && bookings_.front().end <= end; bookings_.pop_front()) {
     const Booking& next = bookings_.front();
-    if (next.handle) in_flight.handed_over({*next.handle, next.offset, next.length, next.eof}, end - next.end);
+    if (!next.handle) continue;
+    const ask::Book booking{*next.handle, next.offset, next.length, next.eof, false};
+    if (next.length > 0) teller.tell(booking);
+    in_flight.handed_over(booking, end - next.end);
   }
+  teller.done();
+  if (link.over()) return Error{Fault::failed, "the keeper is gone"};
   const std::span leaving = std::span(batch_).subspan(left_, end - left_);
   const auto written = write(leaving);
   base::wipe(leaving);

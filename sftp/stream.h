@@ -1,11 +1,11 @@
 // Step 6 of 7: stream. The bytes of an open file, the replies that carry them, and the proof of what left.
-// DATA is booked with the keeper when the client's TCP has acknowledged it; what a CLOSE overtakes never counts.
+// The keeper hears of DATA in the same step that hands it to the channel, before a CLOSE can be read, and once more
+// when the client's TCP has acknowledged it: only that counts. What a CLOSE overtakes never does.
 #pragma once
 
 #include <deque>
 #include <functional>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -40,9 +40,9 @@ class OpenFile {
   bool end_is_news_ = true;
 };
 
-// What was handed over and has not arrived yet: the client's TCP has not acknowledged it. What has is booked with the
-// keeper, in order. Positions are bytes of the connection, known once libssh has passed everything to the kernel: until
-// then nothing has arrived.
+// What was handed over and has not arrived yet: the client's TCP has not acknowledged it. The keeper is told both.
+// Positions are bytes of the connection, known once libssh has passed everything to the kernel: until then nothing has
+// arrived.
 class InFlight {
  public:
   // DATA, or an EOF with length 0. `behind`: bytes that were handed over behind it in the same write. What SSH adds to
@@ -50,8 +50,7 @@ class InFlight {
   void handed_over(const ask::Book& booking, std::uint64_t behind);
   void passed_on(std::uint64_t sent);             // libssh holds nothing more; `sent` bytes went to the kernel so far
   void arrived(std::uint64_t bytes, Link& link);  // so many bytes of the connection are acknowledged
-  void closed(std::uint32_t handle, Link& link);  // what is still in flight of it never counts
-  void ended(Link& link);                         // and now of all
+  void closed(std::uint32_t handle);              // what is still in flight of it never counts
   bool empty() const { return flying_.empty(); }
 
  private:
@@ -61,10 +60,7 @@ class InFlight {
     std::uint64_t behind;
     std::uint64_t position;
   };
-  void drop(const Flying& flying, Link& link);
-
   std::deque<Flying> flying_;
-  std::set<std::uint32_t> begun_;  // handles of which something arrived, or whose start was told
 };
 
 // The replies of one channel on their way out: a batch of up to kBatch bytes, into which recordings are decrypted
@@ -86,7 +82,7 @@ class Replies {
   // Hands over the next bytes, at most `window`: what leaves entirely with them is in flight, then they are written. A
   // failed write ends the connection.
   using Write = std::function<base::Result<void>(base::ByteView)>;
-  base::Result<void> leave(std::size_t window, InFlight& in_flight, const Write& write);
+  base::Result<void> leave(std::size_t window, Link& link, InFlight& in_flight, const Write& write);
 
  private:
   struct Booking {    // a DATA reply, or an EOF

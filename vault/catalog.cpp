@@ -80,16 +80,20 @@ void Kept::prepare() {
 }
 
 int Kept::execute() {
+  running_ = true;
   prepare();
   st_.execute(true);
+  running_ = false;
   return static_cast<int>(st_.get_affected_rows());
 }
 
 bool Kept::fetch() {
+  running_ = true;
   prepare();
   st_.execute();
   bool found = false;
   while (st_.fetch()) found = true;
+  running_ = false;
   return found;
 }
 

@@ -27,8 +27,9 @@ class Kept {
   }
 
   int execute();  // a change: the number of rows
-  bool
-  fetch();  // the one row that there is. Reads on to the end: a statement in the middle holds a view of the database
+  // The one row that there is. Reads on to the end: a statement in the middle holds a view of the database.
+  bool fetch();
+  bool failed() const { return running_; }  // it threw: it is of no use any more, and may hold such a view
 
  private:
   template <class T>
@@ -43,6 +44,7 @@ class Kept {
   soci::statement st_;
   const char* query_;
   bool prepared_ = false;
+  bool running_ = false;
   std::map<std::string, std::string> texts_;
   std::map<std::string, long long> numbers_;
 };
@@ -57,7 +59,11 @@ struct Catalog::State {
   long long number = 0;
   std::shared_ptr<RecordingInto> recording;  // the columns of another one
 
-  Kept& kept(const char* query) { return statements.try_emplace(query, sql, query).first->second; }
+  Kept& kept(const char* query) {
+    const auto found = statements.find(query);
+    if (found != statements.end() && found->second.failed()) statements.erase(found);
+    return statements.try_emplace(query, sql, query).first->second;
+  }
 };
 
 base::Error database_error(const char* step, const soci::soci_error& error);

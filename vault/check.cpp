@@ -169,6 +169,9 @@ class Checker {
   // Each under its statements, and each that was ever opened is there: without its row nothing would hold the
   // recording.
   Result<void> restrictions() {
+    return vault_.catalog().read([this] { return restrictions_of_one_view(); });
+  }
+  Result<void> restrictions_of_one_view() {
     auto rows = vault_.catalog().restrictions(std::nullopt);
     if (!rows) return rows.error();
     auto noted = noted_restrictions();

@@ -179,26 +179,39 @@ void Coverage::resume(Part& part, std::uint64_t offset) {
   tentative_.erase(found);
 }
 
-bool Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length, bool eof) {
+bool Coverage::sent(Handle handle, std::uint64_t offset, std::uint64_t length) {
   const auto found = open_.find(handle);
   if (found == open_.end()) return false;
   Part& part = found->second;
   const bool new_copy = !part.start && start(part, offset);
   if (part.start && offset < *part.start) part.resumed = {}, part.eof = false;  // it did not go on where its copy ended
   part.start = std::min(part.start.value_or(offset), offset);
+  if (offset < size_) add(part, part.sent, offset, std::min(length, size_ - offset));
+  return new_copy;
+}
+
+bool Coverage::booked(Handle handle, std::uint64_t offset, std::uint64_t length, bool eof) {
+  const auto found = open_.find(handle);
+  if (found == open_.end()) return false;
+  Part& part = found->second;
+  const bool new_copy = sent(handle, offset, length);
   if (offset < size_) {
     length = std::min(length, size_ - offset);
     bytes_sent_ += length;
-    if (part.ranges.list().size() < kMostPieces) {
-      part.ranges.add(offset, offset + length);
-    } else {
-      part.counts = false;
-    }
+    add(part, part.ranges, offset, length);
   }
   const bool resumed_whole = *part.start >= size_ && !part.resumed.empty();
   if (eof && (size_ == 0 || resumed_whole || (*part.start < size_ && part.ranges.covers(*part.start, size_))))
     part.eof = true;
   return new_copy;
+}
+
+void Coverage::add(Part& part, Ranges& to, std::uint64_t offset, std::uint64_t length) {
+  if (to.list().size() < kMostPieces) {
+    to.add(offset, offset + length);
+  } else {
+    part.counts = false;
+  }
 }
 
 bool Coverage::closed(Handle handle, std::int64_t now_ms, bool company) {
@@ -212,6 +225,7 @@ bool Coverage::closed(Handle handle, std::int64_t now_ms, bool company) {
   } else if (!part.counts) {
     keep_start(part);
   } else if (part.start || size_ == 0) {
+    if (part.ranges.empty()) keep_start(part);
     keep(finished_, std::move(part.resumed));
     keep(finished_, std::move(part.ranges));
   }
@@ -253,8 +267,9 @@ void Coverage::broken(Handle handle, std::int64_t now_ms) {
   if (!part.start) {
     if (size_ > 0 && (!part.alone || !finished_.empty())) doubt();  // a chunk that the others may have read over
   } else if (part.alone && part.counts) {
-    part.ranges.add(part.resumed);
-    if (!part.ranges.empty()) keep(tentative_, std::move(part.ranges));
+    if (part.sent.empty()) keep_start(part);
+    part.sent.add(part.resumed);
+    if (!part.sent.empty()) keep(tentative_, std::move(part.sent));
   } else {
     keep_start(part);
   }

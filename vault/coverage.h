@@ -65,9 +65,10 @@ class Coverage {
   static constexpr std::size_t kMostPiecesKept = 512;  // of all ended handles; text() has about 42 bytes for each
 
   void opened(Handle handle);  // also takes back a due time of rule C
-  // DATA arrived (`eof`: and behind it the answer EOF; length 0: that alone). Clipped to the size; unknown
-  // handles: ignored. True: a new copy began, earlier parts do not count any more. Store that before long: a restart
-  // would bring them back.
+  // DATA was handed over: the client may have it. Clipped to the size; unknown handles: ignored. True: a new copy
+  // began, earlier parts do not count any more. Store that before long: a restart would bring them back.
+  bool sent(Handle handle, std::uint64_t offset, std::uint64_t length);
+  // And it arrived (`eof`: and behind it the answer EOF; length 0: that alone). True: as in sent().
   bool booked(Handle handle, std::uint64_t offset, std::uint64_t length, bool eof = false);
   // True: rule A holds, the recording is delivered now. False: look at due(). `company`: connections of its client may
   // be about to open the item.
@@ -81,7 +82,7 @@ class Coverage {
   std::optional<std::int64_t> due() const { return due_; }
   std::size_t open_handles() const { return open_.size(); }
   std::uint64_t size() const { return size_; }
-  std::uint64_t bytes_sent() const { return bytes_sent_; }  // all DATA of all handles, for warnings
+  std::uint64_t bytes_sent() const { return bytes_sent_; }  // all DATA that arrived, for warnings
 
   // What is kept across a restart of the keeper, below 32 KiB. Open handles are restored as broken ones: nothing is
   // invented. A due time is not kept: call settle() after parse().
@@ -96,10 +97,12 @@ class Coverage {
     bool eof = false;                    // was answered behind all from `start` to the end
     bool odd = false;                    // its first READ was in the middle, where nothing was sent before
     std::optional<std::uint64_t> start;  // the lowest byte it was sent; nullopt: no READ yet
-    Ranges ranges;                       // what it was sent
+    Ranges ranges;                       // what arrived
+    Ranges sent;                         // and what else it was sent
     Ranges resumed;                      // what its client has from before its first READ
   };
   bool start(Part& part, std::uint64_t offset);
+  static void add(Part& part, Ranges& to, std::uint64_t offset, std::uint64_t length);
   bool begin_copy(Part& part);
   bool sent_around(std::uint64_t offset) const;  // by handles that ended
   void note_chunk(const Part& ended);

@@ -78,6 +78,7 @@ Result<void> unrestricted(Vault& vault, const std::string& recording) {
 Result<void> restrict_recording(Vault& vault, const Actor& actor, const std::string& id, const std::string& reason) {
   if (auto r = may(actor.holder.role, Action::restrict_recording); !r) return r;
   if (auto r = check_reason(reason); !r) return r;
+  if (!valid_id(id)) return Error{Fault::not_found, "no such recording"};
   Catalog& catalog = vault.catalog();
   RestrictionRow row;
   row.id = new_id('x');
@@ -107,6 +108,7 @@ Result<void> restrict_recording(Vault& vault, const Actor& actor, const std::str
 Result<Released> release_recording(Vault& vault, const Actor& actor, const std::string& id, const std::string& reason) {
   if (auto r = may(actor.holder.role, Action::release_recording); !r) return r.error();
   if (auto r = check_reason(reason); !r) return r.error();
+  if (!valid_id(id)) return Error{Fault::not_found, "no such recording"};
   Catalog& catalog = vault.catalog();
   bool erasing = false;
   auto r = vault.audit().act([&]() -> Result<void> {

@@ -230,6 +230,10 @@ void FakeKeeper::answer(Session& session, const Ask& asked) {
   if (const auto* book = std::get_if<ask::Book>(&asked)) {
     Handle& handle = handles_.at(book->handle);
     if (handle.closed) ADD_FAILURE() << "booked behind CLOSE";
+    if (!book->arrived) {
+      handle.sent += book->length;
+      return;
+    }
     handle.bytes += book->length;
     if (book->eof) ++handle.eofs;
     if (book->length == 0) return;

@@ -58,7 +58,8 @@ class FakeKeeper {
     std::map<std::uint64_t, std::uint64_t> booked;  // begin -> end, joined
     bool closed = false, served = false;
     std::size_t eofs = 0;     // answers EOF that were booked
-    std::uint64_t bytes = 0;  // of all bookings
+    std::uint64_t sent = 0;   // bytes that were handed over
+    std::uint64_t bytes = 0;  // of all bookings of what arrived
     bool covers(std::uint64_t size) const;
   };
   std::vector<Handle> handles(const std::string& name);

@@ -20,6 +20,7 @@
 #include "tests/testkit/expect.h"
 #include "tests/testkit/temp_vault.h"
 #include "vault/customer.h"
+#include "vault/restriction.h"
 
 namespace sftp {
 namespace {
@@ -161,7 +162,7 @@ class KeeperTest : public testing::Test {
   int delivered_ = 0;  // what the test has proved
 };
 
-const std::vector<Ask> kOnlyAfterLogIn = {ask::List{0},        ask::Open{0},   ask::Book{1, 0, 9, false},
+const std::vector<Ask> kOnlyAfterLogIn = {ask::List{0},        ask::Open{0},   ask::Book{1, 0, 9, false, true},
                                           ask::Close{1, true}, ask::Remove{0}, ask::Answer{0, {}},
                                           ask::Answer{255, {}}};
 
@@ -244,8 +245,8 @@ TEST_F(KeeperTest, OnlyTheItemsOfItsOwnAccessHaveNumbers) {
 }
 
 TEST_F(KeeperTest, AHandleIsOfItsSessionAndOfOneClose) {
-  for (const Ask& message : {Ask(ask::Book{1, 0, 100, false}), Ask(ask::Close{1, true}), Ask(ask::Close{~0U, true}),
-                             Ask(ask::Book{0, 0, 3044, true})}) {
+  for (const Ask& message : {Ask(ask::Book{1, 0, 100, false, true}), Ask(ask::Close{1, true}),
+                             Ask(ask::Close{~0U, true}), Ask(ask::Book{0, 0, 3044, true, true})}) {
     Hostile holder = logged_in();
     const auto handle = holder.must_ask<say::Opened>(ask::Open{0}).handle;
     EXPECT_EQ(handle, 1U);
@@ -274,8 +275,9 @@ TEST_F(KeeperTest, ADescriptorThatIsSentAlongEndsTheSessionAndIsClosed) {
 }
 
 TEST_F(KeeperTest, EveryCutOrLongerMessageEndsItsSession) {
-  const std::vector<Ask> all = {ask::Login{"acme"},        ask::Answer{0, {}},  ask::List{0},   ask::Open{0},
-                                ask::Book{1, 0, 9, false}, ask::Close{1, true}, ask::Remove{0}, ask::End{true}};
+  const std::vector<Ask> all = {
+      ask::Login{"acme"},  ask::Answer{0, {}}, ask::List{0},  ask::Open{0}, ask::Book{1, 0, 9, false, true},
+      ask::Close{1, true}, ask::Remove{0},     ask::End{true}};
   for (const Ask& message : all) {
     Bytes packet = encode(message);
     for (std::size_t size = 0; size < packet.size(); ++size) {
@@ -312,28 +314,28 @@ TEST_F(KeeperTest, NothingIsDeliveredThatWasNotProved) {
         s.must_ask<say::Done>(ask::Close{h, true});
       },
       [&](Hostile& s, std::uint32_t h) {
-        s.send(ask::Book{h, 0, whole - 1, true});
+        s.send(ask::Book{h, 0, whole - 1, true, true});
         EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, true}).delivered);
       },
       [&](Hostile& s, std::uint32_t h) {
-        s.send(ask::Book{h, 1, ~0U, true});  // beyond the end
+        s.send(ask::Book{h, 1, ~0U, true, true});  // beyond the end
         EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, true}).delivered);
       },
       [&](Hostile& s, std::uint32_t h) {
-        s.send(ask::Book{h, ~std::uint64_t{0}, ~0U, true});  // a sum that overflows
-        s.send(ask::Book{h, ~std::uint64_t{0} - whole + 1, whole, true});
+        s.send(ask::Book{h, ~std::uint64_t{0}, ~0U, true, true});  // a sum that overflows
+        s.send(ask::Book{h, ~std::uint64_t{0} - whole + 1, whole, true, true});
         EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, true}).delivered);
       },
       [&](Hostile& s, std::uint32_t h) {
-        s.send(ask::Book{h, 0, whole, true});
+        s.send(ask::Book{h, 0, whole, true, true});
         EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{h, false}).delivered);  // the session could not open it
       },
       [&](Hostile& s, std::uint32_t h) {
-        s.send(ask::Book{h, 0, whole, true});
+        s.send(ask::Book{h, 0, whole, true, true});
         s.send(ask::End{false});
       },
       [&](Hostile& s, std::uint32_t h) {
-        s.send(ask::Book{h, 0, whole, false});  // without EOF
+        s.send(ask::Book{h, 0, whole, false, true});  // without EOF
         s.send(ask::End{true});
       },
   };
@@ -345,9 +347,51 @@ TEST_F(KeeperTest, NothingIsDeliveredThatWasNotProved) {
   // And what proves it does.
   Hostile s = logged_in();
   const auto handle = s.must_ask<say::Opened>(ask::Open{1}).handle;
-  s.send(ask::Book{handle, 0, whole, true});
+  s.send(ask::Book{handle, 0, whole, true, true});
   EXPECT_TRUE(s.must_ask<say::Done>(ask::Close{handle, true}).delivered);
   delivered_ = 1;
+}
+
+class KeeperWaitTest : public KeeperTest {
+ protected:
+  // Reads all of an item and closes it: was it delivered at once?
+  bool fetch(Hostile& s, std::uint32_t item) {
+    const auto handle = s.must_ask<say::Opened>(ask::Open{item}).handle;
+    s.send(ask::Book{handle, 0, 3044, true, true});
+    return s.must_ask<say::Done>(ask::Close{handle, true}).delivered;
+  }
+  std::string first() {
+    return v_.sql("SELECT recording FROM item WHERE access = '" + acme_.id + "' AND position = 0");
+  }
+  std::string stored() { return v_.sql("SELECT coverage FROM item WHERE recording = '" + first() + "'"); }
+};
+
+TEST_F(KeeperWaitTest, AWholeReadWaitsBesideANewConnectionOfItsNetwork) {
+  Hostile s = logged_in();
+  const Hostile stranger = session("198.51.100.7");
+  EXPECT_TRUE(fetch(s, 1));
+  const Hostile next_chunk = session("203.0.113.200");
+  EXPECT_FALSE(fetch(s, 0));
+  delivered_ = 1;
+}
+
+TEST_F(KeeperWaitTest, AnOpenTakesTheWaitBackAlsoAfterACrash) {
+  Hostile s = logged_in();
+  const Hostile next_chunk = session();
+  EXPECT_FALSE(fetch(s, 0));
+  s.must_ask<say::Opened>(ask::Open{0});
+  EXPECT_NE(stored().find("doubt"), std::string::npos) << stored();
+}
+
+TEST_F(KeeperWaitTest, AnOpenThatIsRefusedTakesTheWaitBack) {
+  Hostile s = logged_in();
+  const Hostile next_chunk = session();
+  EXPECT_FALSE(fetch(s, 0));
+  const std::string id = first();
+  must(vault::restrict_recording(*v_, v_.actor(), id, ""));
+  EXPECT_EQ(s.refused(ask::Open{0}), Refusal::restricted);
+  EXPECT_EQ(s.refused(ask::Remove{0}), Refusal::not_allowed);  // which would end the wait
+  must(vault::release_recording(*v_, v_.actor(), id, ""));
 }
 
 TEST_F(KeeperTest, AFloodOfAHundredThousandMessagesLeavesTheOthersTheirTurn) {
@@ -357,7 +401,7 @@ TEST_F(KeeperTest, AFloodOfAHundredThousandMessagesLeavesTheOthersTheirTurn) {
   const auto handle = flooder.must_ask<say::Opened>(ask::Open{0}).handle;
   std::thread flood([&] {
     for (; sent < kFlood; ++sent)
-      if (!flooder.send(ask::Book{handle, static_cast<std::uint64_t>(sent % 3) * 1000, 1000, false})) return;
+      if (!flooder.send(ask::Book{handle, static_cast<std::uint64_t>(sent % 3) * 1000, 1000, false, true})) return;
   });
   Hostile honest = session();
   EXPECT_TRUE(std::holds_alternative<LoggedIn>(honest.log_in("globex", globex_.password)));

@@ -27,8 +27,9 @@ say::Challenges some_challenges(std::size_t count = kChallenges) {
 std::vector<Ask> every_ask() {
   ask::Answer answer{7, {}};
   answer.proof.fill(std::byte{0xaa});
-  return {ask::Login{"acme"},  answer,         ask::List{3},  ask::Open{kMax32}, ask::Book{1, kMax64, kMax32, true},
-          ask::Close{5, true}, ask::Remove{6}, ask::End{true}};
+  return {
+      ask::Login{"acme"},  answer,         ask::List{3},  ask::Open{kMax32}, ask::Book{1, kMax64, kMax32, true, true},
+      ask::Close{5, true}, ask::Remove{6}, ask::End{true}};
 }
 
 std::vector<Say> every_say() {
@@ -131,7 +132,7 @@ TEST(Ask, IsNotASay) {
 TEST(Ask, FieldsAreKept) {
   EXPECT_EQ(std::get<ask::Login>(testkit::must(decode_ask(encode(ask::Login{std::string("a\0\xff", 3)})))).account,
             std::string("a\0\xff", 3));
-  const auto book = std::get<ask::Book>(testkit::must(decode_ask(encode(ask::Book{1, 2, 3, false}))));
+  const auto book = std::get<ask::Book>(testkit::must(decode_ask(encode(ask::Book{1, 2, 3, false, true}))));
   EXPECT_EQ(book.handle, 1U);
   EXPECT_EQ(book.offset, 2U);
   EXPECT_EQ(book.length, 3U);

@@ -106,6 +106,7 @@ TEST_P(DownloadTest, ArrivesWholeAndIsBookedWhole) {
   ASSERT_EQ(handles.size(), 1U);
   EXPECT_TRUE(handles[0].covers(plain.size()));
   EXPECT_EQ(handles[0].bytes, plain.size());  // nothing twice
+  EXPECT_EQ(handles[0].sent, plain.size());
   EXPECT_TRUE(handles[0].closed);
   EXPECT_TRUE(handles[0].served);
   EXPECT_EQ(keeper.ends(), std::vector<bool>{true});

@@ -770,6 +770,42 @@ TEST(Coverage, APlainGetBesideADeadConnectionIsDeliveredWhenThatOneEnds) {
   EXPECT_EQ(c.due(), kNow + kSettle);
 }
 
+// --- Sent, and not arrived
+
+TEST(Coverage, WhatDidNotArriveProvesNothing) {
+  auto c = hundred();
+  get(c, 1, 0, 60);
+  c.sent(1, 60, 40);
+  EXPECT_FALSE(c.closed(1, kNow));
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
+TEST(Coverage, AfterABreakAClientMayGoOnAnywhereInWhatItWasSent) {
+  auto c = hundred();
+  get(c, 1, 0, 10);
+  c.sent(1, 10, 60);
+  c.broken(1, kNow);
+  get(c, 2, 50, 100);
+  EXPECT_FALSE(c.closed(2, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
+// Beside it, a chunk that read over its place must not fill it.
+TEST(Coverage, AChunkOfWhichNothingArrivedStillCuts) {
+  for (const bool alone : {false, true})
+    for (const bool in_order : {false, true}) {
+      auto c = hundred();
+      get(c, 1, 0, 100);
+      bool delivered = alone && c.closed(1, kNow, true);
+      c.opened(2);
+      c.sent(2, 50, 30);
+      in_order ? void(c.closed(2, kNow)) : c.broken(2, kNow);
+      delivered = delivered || (!alone && c.closed(1, kNow));
+      EXPECT_FALSE(delivered);
+      EXPECT_EQ(c.due(), std::nullopt) << alone << in_order;
+    }
+}
+
 // --- Bounds
 
 TEST(Coverage, AHandleInTooManyPiecesProvesNoMore) {
