@@ -178,7 +178,10 @@ void Keeper::accept_session() {
       return;
     }
     if (!*packet) return;
-    if (!(*packet)->object) continue;
+    if (!(*packet)->object) {
+      base::log_warning("a connection is refused: no descriptor is left");
+      continue;
+    }
     Session session;
     session.socket = std::move((*packet)->object);
     session.address = base::to_text((*packet)->bytes);

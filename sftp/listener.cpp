@@ -168,8 +168,9 @@ void Listener::start(base::Fd connection, const Address& address) {
   if (pipe2(pipes.data(), O_NONBLOCK | O_CLOEXEC) != 0) return;
   base::Fd tells(pipes[0]);
   base::Fd logged_in(pipes[1]);
-  if (!send_packet(keeper_.get(), base::as_bytes(address.text), Wait::yes, &keepers)) {
-    over_ = true;
+  if (auto r = send_packet(keeper_.get(), base::as_bytes(address.text), Wait::yes, &keepers); !r) {
+    over_ = r.error().fault != base::Fault::busy;
+    if (!over_) base::log_warning("a connection is refused: too many descriptors are on their way");
     return;
   }
   const pid_t parent = getpid();

@@ -53,7 +53,8 @@ Result<void> send_packet(int socket, base::ByteView packet, Wait wait, const bas
   ssize_t n;
   do n = sendmsg(socket, &message, MSG_NOSIGNAL | flags_of(wait));
   while (n < 0 && errno == EINTR);
-  if (n < 0) return Error{Fault::failed, std::string("send to a process: ") + std::strerror(errno)};
+  const Fault fault = n < 0 && errno == ETOOMANYREFS ? Fault::busy : Fault::failed;
+  if (n < 0) return Error{fault, std::string("send to a process: ") + std::strerror(errno)};
   return {};
 }
 
@@ -73,7 +74,7 @@ Result<std::optional<ReceivedPacket>> receive_packet(int socket, std::size_t max
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::optional<ReceivedPacket>();
   if (n <= 0) return Error{Fault::failed, "the other process is gone"};
   auto objects = descriptors_of(message);
-  if (objects.size() > 1 || (message.msg_flags & MSG_CTRUNC) != 0)
+  if (objects.size() > 1 || (!objects.empty() && (message.msg_flags & MSG_CTRUNC) != 0))
     return Error{Fault::failed, "a packet with several descriptors"};
   if (!objects.empty()) out.object = std::move(objects.front());
   if ((message.msg_flags & MSG_TRUNC) != 0) return Error{Fault::failed, "a packet is longer than any message"};

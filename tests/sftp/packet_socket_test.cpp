@@ -1,6 +1,7 @@
 #include "sftp/packet_socket.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -72,6 +73,22 @@ TEST_F(PacketSocketTest, SeveralDescriptorsAreRefusedAndNoneStaysOpen) {
   send_descriptors<30>();
   EXPECT_FAULT(Fault::failed, receive_packet(ours_.get(), 100, Wait::no));
   EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST_F(PacketSocketTest, ADescriptorThatThereIsNoRoomForIsMissingAndThePacketIsNot) {
+  const base::Fd object(dup(STDERR_FILENO));
+  ASSERT_OK(send_packet(theirs_.get(), base::as_bytes("hello"), Wait::no, &object));
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
+  const base::Fd next(dup(STDERR_FILENO));
+  const rlimit full{static_cast<rlim_t>(next.get()) + 1, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &full), 0);
+  auto received = receive_packet(ours_.get(), 100, Wait::no);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
+  const auto got = must(std::move(received));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(base::to_text(got->bytes), "hello");
+  EXPECT_FALSE(got->object);
 }
 
 TEST_F(PacketSocketTest, ALongPacketIsRefused) {
