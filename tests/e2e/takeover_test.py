@@ -205,12 +205,12 @@ class Takeover(EndToEnd):
             "an answer to no challenge": struct.pack(">BB", ANSWER, 0) + b"\0" * 32,
             "an answer without a choice": struct.pack(">BB", ANSWER, 255) + b"\0" * 32,
             "a log-in after the log-in": struct.pack(">B", LOGIN) + raw.text("globex"),
-            "a booking of no handle": struct.pack(">BIQIB", BOOK, 77, 0, 100, 0),
+            "a booking of no handle": struct.pack(">BIQIBB", BOOK, 77, 0, 100, 0, 1),
             "a close of no handle": struct.pack(">BIB", CLOSE, 77, 1),
             "an answer of the keeper": struct.pack(">BB", DONE, 1),
             "type 0": b"\0" * 5, "an unknown type": b"\x09" * 5, "type 255": b"\xff" * 5,
             "an empty packet": b"", "a type alone": b"\x04", "a short open": b"\x04\0\0", "a long open": b"\x04" + b"\0" * 5,
-            "a flag of 2": struct.pack(">BIQIB", BOOK, 1, 0, 100, 2),
+            "a flag of 2": struct.pack(">BIQIBB", BOOK, 1, 0, 100, 0, 2),
             "the longest packet": b"\x03" * 65536, "a longer packet": b"\x03" * 65537, "150 KiB": b"\x03" * 153_600,
             "a long name": struct.pack(">B", LOGIN) + raw.text("a" * 65), "a length beyond the end": b"\x01\xff\xff\xff\xff"}
         for name, packet in attempts.items():
@@ -237,7 +237,7 @@ class Takeover(EndToEnd):
         self.assertEqual(hostile.tell(struct.pack(">BI", REMOVE, 0)), ([bytes([REFUSED, NOT_ALLOWED])], True))
         # Booked behind the end, and with a sum that overflows: counts for nothing.
         for offset, length in ((2**64 - 1, 2**32 - 1), (2**63, 2**31), (100_044, 2**32 - 1), (5, 0)):
-            self.assertEqual(hostile.tell(struct.pack(">BIQIB", BOOK, handle, offset, length, 1)), ([], True))
+            self.assertEqual(hostile.tell(struct.pack(">BIQIBB", BOOK, handle, offset, length, 1, 1)), ([], True))
         self.assertEqual(hostile.tell(struct.pack(">BIB", CLOSE, handle, 1)), ([bytes([DONE, 0])], True))
         self.is_ended_by_the_keeper(hostile, struct.pack(">BIB", CLOSE, handle, 1))  # closed twice
         self.the_next_customer_is_served()

@@ -425,7 +425,8 @@ TEST_F(RawSession, ReadsThatCloseOvertakesNeverCount) {
   const auto handles = keeper_.handles("call.wav");
   ASSERT_EQ(handles.size(), 1U);
   EXPECT_TRUE(handles[0].closed);
-  EXPECT_EQ(handles[0].bytes, answered);
+  EXPECT_EQ(handles[0].sent, answered);
+  EXPECT_LE(handles[0].bytes, answered);
   EXPECT_FALSE(handles[0].covers(1'000'000));
 }
 
@@ -469,7 +470,7 @@ TEST_F(RawSession, ASecondChannelInTheMiddleOfSending) {
     EXPECT_EQ(reply.id, first + i);
     EXPECT_EQ(hash(reply.data()), hash(plain.subspan(i % 4 * kPart, kPart)));
   }
-  EXPECT_EQ(keeper_.handles("call.wav").at(0).bytes, std::uint64_t{kReads} * kPart);
+  EXPECT_EQ(keeper_.handles("call.wav").at(0).sent, std::uint64_t{kReads} * kPart);
 }
 
 TEST_F(RawSession, AResetWithReadsOutstandingClosesNothing) {
