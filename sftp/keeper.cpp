@@ -336,7 +336,6 @@ void Keeper::open_file(Session& session, std::uint32_t item) {
   }
   if (session.files.size() >= kMostFiles) return say(session, say::Refused{Refusal::failed});
   auto opened = session.claim->open(item, base::monotonic_ms());
-  store_coverage(*session.claim);
   if (const auto* refused = std::get_if<Refusal>(&opened)) return say(session, say::Refused{*refused});
   auto& file = std::get<KeeperClaim::OpenedItem>(opened);
   file.reply.handle = session.next_file++;

@@ -117,7 +117,10 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
   const vault::Coverage::Handle handle = opened ? opened->handle : next_handle();
   if (opened || waited) item.coverage.opened(handle);
   if (!opened && waited) item.coverage.broken(handle, now_ms);
-  if (waited) item.changed = item.new_copy = true;
+  if (waited) {
+    item.changed = item.new_copy = true;
+    if (auto r = store_coverage(); !r) base::log_error(r.error().at("store coverage").what);
+  }
   if (!opened) {
     if (opened.error().fault == Fault::not_found) return lingers ? Refusal::gone : Refusal::withdrawn;
     if (opened.error().fault == Fault::restricted) return Refusal::restricted;

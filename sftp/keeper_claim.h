@@ -35,7 +35,7 @@ class KeeperClaim {
     base::Fd object;
     vault::Coverage::Handle handle;  // unique within the process
   };
-  // store_coverage() behind it: an OPEN can take a wait back.
+  // An OPEN that takes a wait back is stored at once.
   std::variant<OpenedItem, Refusal> open(std::uint32_t item, std::int64_t now_ms);
   // True: a new copy began; store_coverage() now.
   bool book(std::uint32_t item, vault::Coverage::Handle handle, const ask::Book& booking);
