@@ -392,6 +392,9 @@ base::Result<Coverage> Coverage::parse(std::string_view text, std::uint64_t size
     (finished ? out.finished_ : out.tentative_).push_back(std::move(*ranges));
   }
   if (out.without_close_ && out.finished_.empty()) return damaged("coverage misses what ended without CLOSE");
+  const auto is_whole = [size](const Ranges& part) { return part.covers(0, size); };
+  if (out.whole_ && !out.doubtful_ && std::ranges::none_of(out.finished_, is_whole))
+    return damaged("coverage misses what is whole");
   return out;
 }
 

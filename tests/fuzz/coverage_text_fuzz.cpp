@@ -1,4 +1,5 @@
-// Stored coverage: what parses is printed again as it was, and is never due without a range up to the end.
+// Stored coverage: what parses is printed again as it was, and is never due without a range up to the end; in doubt the
+// ranges are gone, and the word that it is whole is all there is.
 #include <cstdlib>
 
 #include "vault/coverage.h"
@@ -11,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!coverage) continue;
     if (coverage->text() != in) std::abort();
     coverage->settle(0);
-    if (bytes == 100 && coverage->due() && in.find("-100\n") == std::string_view::npos) std::abort();
+    const bool in_doubt = in.find("\ndoubt\n") != std::string_view::npos;
+    if (bytes == 100 && coverage->due() && !in_doubt && in.find("-100\n") == std::string_view::npos) std::abort();
   }
   return 0;
 }

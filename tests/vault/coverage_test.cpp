@@ -966,6 +966,8 @@ TEST(Coverage, DamagedTextIsRefused) {
                                       "sent 1\ndoubt\ncut 5\n",
                                       "sent 1\nbroke\nin-chunks\n",
                                       "sent 1\nwhole\nwhole\n",
+                                      "sent 1\nwhole\n",
+                                      "sent 1\nwhole\nfinished 0-10\n",
                                       "sent 1\nfinished 0-1\ndoubt\n",
                                       "sent 1\ndoubt",
                                       "sent 1\ndoubt \n",
