@@ -16,7 +16,7 @@ constexpr std::size_t kPiece = 4 * keys::kChunk;
 }  // namespace
 
 Result<Record> verified_record(const Vault& vault, const RecordingRow& row) {
-  auto record = verify_record(row.record, vault.trust().service);
+  auto record = vault.records().verify(row.record);
   if (!record) return Error{Fault::damaged, row.columns.recording + ": ingest record: " + record.error().what};
   if (auto r = compare(*record, row.columns); !r) return r.error().at(row.columns.recording);
   return record;

@@ -114,6 +114,16 @@ base::Result<Record> verify_record(std::string_view note, const std::vector<keys
   return record;
 }
 
+base::Result<Record> RecordVerifier::verify(std::string_view note) {
+  const keys::Sha256 hash = keys::sha256(base::as_bytes(note));
+  if (const auto known = known_.find(hash); known != known_.end()) return known->second;
+  auto record = verify_record(note, service_keys_);
+  if (!record) return record;
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_.emplace(hash, *record);
+  return record;
+}
+
 base::Result<void> compare(const Record& record, const Columns& columns) {
   const Columns& signed_ones = record.columns;
   const auto differs = [](std::string_view field) {

@@ -4,8 +4,10 @@
 // Text: NoteFields of type "callvault/v1/record", docs/format.md.
 #pragma once
 
+#include <map>
 #include <string>
 
+#include "keys/kdf.h"
 #include "keys/note.h"
 #include "vault/metadata.h"
 
@@ -32,6 +34,20 @@ struct Record {
 
 base::Result<std::string> sign_record(const Record& record, const keys::NoteSigner& service);
 base::Result<Record> verify_record(std::string_view note, const std::vector<keys::NoteVerifier>& service_keys);
+
+// verify_record() for one vault's service keys, which remembers what it verified lately: a recording that goes out is
+// looked at when it is opened and when it is erased, and a signature is the dearest part of both.
+class RecordVerifier {
+ public:
+  static constexpr std::size_t kMostKnown = 1024;  // then all are forgotten
+
+  explicit RecordVerifier(std::vector<keys::NoteVerifier> service_keys) : service_keys_(std::move(service_keys)) {}
+  base::Result<Record> verify(std::string_view note);
+
+ private:
+  std::vector<keys::NoteVerifier> service_keys_;
+  std::map<keys::Sha256, Record> known_;  // by the hash of the whole note, its signature included
+};
 
 // Names the first field that differs, never its value.
 base::Result<void> compare(const Record& record, const Columns& columns);

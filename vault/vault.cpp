@@ -20,6 +20,7 @@ struct Parts {
   Catalog catalog;
   keys::Slots slots;
   Store store;
+  RecordVerifier records;
   std::optional<Audit> audit;
 };
 
@@ -99,10 +100,11 @@ Result<Vault> Vault::open(const base::Path& folder, const base::Clock& clock, ba
   if (slots->generation() < known->value_or(0))
     return Error{Fault::damaged, "the key-slot store is older than the catalogue: it was put back from a copy"};
 
-  auto parts =
-      std::unique_ptr<Parts>(new Parts{folder, std::move(*config), std::move(*trust), std::move(*roster), &clock,
-                                       &files, std::move(*service), std::move(*source_key), std::move(*catalog),
-                                       std::move(*slots), Store(folder / file::kObjects, files), std::nullopt});
+  RecordVerifier records(trust->service);
+  auto parts = std::unique_ptr<Parts>(
+      new Parts{folder, std::move(*config), std::move(*trust), std::move(*roster), &clock, &files, std::move(*service),
+                std::move(*source_key), std::move(*catalog), std::move(*slots), Store(folder / file::kObjects, files),
+                std::move(records), std::nullopt});
   std::vector<keys::Recipient> details_to;
   for (const auto& holder : parts->roster.with(keys::Role::it_manager)) details_to.push_back(holder.recipient);
   parts->audit.emplace(parts->catalog, parts->slots, clock,
@@ -121,6 +123,7 @@ keys::Slots& Vault::slots() { return parts_->slots; }
 Store& Vault::store() { return parts_->store; }
 Audit& Vault::audit() { return *parts_->audit; }
 const keys::NoteSigner& Vault::service() const { return parts_->service; }
+RecordVerifier& Vault::records() const { return parts_->records; }
 base::Files& Vault::files() { return *parts_->files; }
 
 std::string Vault::source_key(std::string_view path, std::string_view content_sha256) const {

@@ -15,6 +15,7 @@
 #include "vault/audit.h"
 #include "vault/catalog.h"
 #include "vault/config.h"
+#include "vault/record.h"
 #include "vault/store.h"
 
 namespace vault {
@@ -41,6 +42,7 @@ class Vault {
   Store& store();
   Audit& audit();
   const keys::NoteSigner& service() const;
+  RecordVerifier& records() const;
   base::Files& files();
 
   // HMAC under a key that only this vault has; recognises a source file without telling its name.

@@ -103,6 +103,24 @@ TEST(Record, EveryFlippedBitIsRefused) {
   }
 }
 
+TEST(RecordVerifier, WhatItKnowsChangesNoAnswer) {
+  vault::RecordVerifier verifier({signer().verifier()});
+  Record r = example();
+  const std::string first = testkit::must(sign_record(r, signer()));
+  for (std::size_t i = 0; i < vault::RecordVerifier::kMostKnown + 10; ++i) {
+    r.columns.slot = i;
+    const std::string note = testkit::must(sign_record(r, signer()));
+    for (int again = 0; again < 2; ++again)
+      EXPECT_EQ(testkit::must(verifier.verify(note)).columns,
+                testkit::must(verify_record(note, {signer().verifier()})).columns);
+    std::string flipped = note;
+    flipped[note.size() - 10] ^= 1;  // in the signature, behind a text that is known
+    EXPECT_FAULT(Fault::damaged, verifier.verify(flipped));
+  }
+  EXPECT_EQ(testkit::must(verifier.verify(first)).columns, example().columns);
+  EXPECT_FAULT(Fault::denied, verifier.verify(testkit::must(sign_record(r, signer('x')))));
+}
+
 TEST(Record, TheTextAloneIsRefused) { EXPECT_FAULT(Fault::damaged, verify_record(kText, {signer().verifier()})); }
 
 TEST(Record, ASignedTextOfAnotherFormIsRefused) {
