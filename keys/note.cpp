@@ -182,6 +182,16 @@ Result<std::string> NoteSigner::sign(std::string_view text) const {
   return note;
 }
 
+Result<std::string> NoteSigner::cosign(std::string_view note) const {
+  const auto parsed = parse_note(note);
+  if (!parsed) return Error{Fault::damaged, "not a signed note"};
+  auto ours = sign(parsed->text);
+  if (!ours) return ours;
+  std::string both = std::string(note) + ours->substr(parsed->text.size() + 1);  // its signature line
+  if (!parse_note(both)) return Error{Fault::usage, "a note has at most 100 signatures and 1 MiB"};
+  return both;
+}
+
 Result<VerifiedNote> verify_note(std::string_view note, const std::vector<NoteVerifier>& known) {
   const auto parsed = parse_note(note);
   if (!parsed) return Error{Fault::damaged, "not a signed note"};

@@ -38,6 +38,8 @@ class NoteSigner {
   const NoteVerifier& verifier() const { return verifier_; }
   // `text` ends with a newline and holds no control characters but newlines, else Fault::usage.
   base::Result<std::string> sign(std::string_view text) const;
+  // The note with a signature of this key behind those that it has. Fault::damaged: not a note.
+  base::Result<std::string> cosign(std::string_view note) const;
 
  private:
   NoteSigner(NoteVerifier verifier, base::SecretBytes key) : verifier_(std::move(verifier)), key_(std::move(key)) {}

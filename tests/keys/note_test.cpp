@@ -57,6 +57,17 @@ TEST(Note, OfDocumentedExample) {  // docs/format.md; computed with another impl
                 "/LufYezNCYLGIrNm7wEt6dyKoDLlfNAScIlXuPMNsruO54pYIEo+hp9WeJlFn/tAjqHJjdYF7v8i/XLVwN4OP3vTiQM=\n");
 }
 
+TEST(Note, ASecondSignatureCountsForWhoKnowsItsKeyOnly) {
+  const auto a = signer_of("a", 1);
+  const auto b = signer_of("b", 2);
+  const std::string both = must(b.cosign(signed_text(a)));
+  EXPECT_EQ(both, signed_text(a) + signature_line(signed_text(b)));
+  EXPECT_EQ(must(verify_note(both, {a.verifier()})).text, kText);
+  EXPECT_EQ(must(verify_note(both, {b.verifier()})).signer, "b");
+  EXPECT_FAULT(Fault::denied, verify_note(both, {signer_of("c", 3).verifier()}));
+  EXPECT_FAULT(Fault::damaged, b.cosign(kText));
+}
+
 TEST(Note, IsVerifiedAndGivesTextAndSigner) {
   const auto signer = signer_of("it-manager", 1);
   const auto verified = verify_note(signed_text(signer), {signer.verifier()});

@@ -88,6 +88,15 @@ TEST(Roster, RolesHaveTheirNames) {
 
 // --- Attacks ---------------------------------------------------------------------------------------------------------
 
+// Signed by the recovery and the new IT Manager it counts before the pin changes, and after.
+TEST(Roster, OfARecoveryThatTheNewItManagerSignedTooCountsUnderBothPins) {
+  const std::string note = must(signer_of("nora", 4).cosign(roster_by(safe(), {kNew, kSafe})));
+  EXPECT_OK(Roster::verify(note, kPinned, 3));
+  EXPECT_OK(Roster::verify(note, {{kNew.signing_key}, {kSafe.signing_key}}, 3));
+  const std::string more = must(signer_of("nora", 4).cosign(roster_by(safe(), {kNew, kTom, kSafe})));
+  EXPECT_FAULT(Fault::denied, Roster::verify(more, kPinned, 3));
+}
+
 TEST(RosterAttack, Unsigned) {
   EXPECT_FAULT(Fault::damaged, Roster::verify(kHead + kLines, kPinned, 0));
   EXPECT_FAULT(Fault::damaged, Roster::verify("", kPinned, 0));
