@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Where SecretBytes may be opened. Every new line here widens who sees keys and passwords: keep it short.
 reveal_allowed='^(tests/|base/|keys/'
-reveal_allowed+='|vault/(init|vault|seal|ingest|deliver|audit|certificate|access|claim|customer|search|open_recording)[^/]*\.cpp$'
+reveal_allowed+='|vault/(init|vault|seal|ingest|deliver|audit|certificate|access|claim|customer|search|open_recording|server_keys)[^/]*\.cpp$'
 reveal_allowed+='|sftp/(login|session|contents|stream|keeper)[^/]*\.cpp$' # passwords in, audio out
 reveal_allowed+='|cli/(prompt|output)\.cpp$)'                    # a passphrase in, a password shown once
 

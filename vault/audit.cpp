@@ -63,6 +63,10 @@ struct Audit::Open {
 
 Result<void> Audit::act(const std::function<Result<void>()>& work) {
   return catalog_->change([&]() -> Result<void> {
+    auto newest = catalog_->number(kRosterVersion);
+    if (!newest) return newest.error();
+    if (newest->value_or(0) > keys_.roster)
+      return Error{Fault::busy, "roles were changed meanwhile; repeat the command"};
     Open open;
     auto stored = catalog_->setting(kFrontier);
     if (!stored) return stored.error();
@@ -201,6 +205,10 @@ Result<std::vector<Audit::Entry>> Audit::entries(std::uint64_t from, std::size_t
         auto file = keys::xchacha_open(*secret, details_ad(month), *sealed);
         if (!file) return file.error().at("audit details of entry " + std::to_string(row.seq));
         auto text = keys::open_sealed(*identity, file->reveal());
+        if (!text && text.error().fault == Fault::denied) {  // from before this identity had its role
+          all.push_back(std::move(entry));
+          continue;
+        }
         if (!text) return text.error().at("audit details of entry " + std::to_string(row.seq));
         const auto plain = base::as_text(text->reveal());
         const auto line = plain.find('\n');

@@ -32,12 +32,15 @@ class Audit {
     std::string origin;
     const keys::NoteSigner* service;          // outlives the Audit
     std::vector<keys::Recipient> details_to;  // the IT Managers
+    std::uint64_t roster;                     // version of the roster that names them
   };
   Audit(Catalog& catalog, keys::Slots& slots, const base::Clock& clock, Keys keys)
       : catalog_(&catalog), slots_(&slots), clock_(&clock), keys_(std::move(keys)) {}
 
   // One act: a transaction in which `work` changes the catalogue and calls note() for each event; then the checkpoint
   // is signed and all is committed together. An act without an event is our own mistake (the process stops).
+  // Fault::busy: roles were changed since the vault was opened. Whoever left must not act or be sealed to any more:
+  // open the vault anew and repeat.
   base::Result<void> act(const std::function<base::Result<void>()>& work);
   base::Result<void> note(const Event& event);  // only inside act()
 
@@ -55,7 +58,8 @@ class Audit {
     std::vector<std::string> subjects;
     std::string details;  // opened with the identity, else empty
   };
-  // Entries from `from` on. With an identity their details are opened, unless the month's secret is gone.
+  // Entries from `from` on. With an identity their details are opened, unless the month's secret is gone, or it was not
+  // an IT Manager's yet.
   base::Result<std::vector<Entry>> entries(std::uint64_t from, std::size_t limit, const keys::Identity* identity);
 
  private:

@@ -84,6 +84,11 @@ struct AuditRow {
   std::string details;  // base64, sealed; empty when the event has none
 };
 
+// Settings that say who holds which role: the newest version, and the whole recipients.note of it (empty when it came
+// in as a file). They are what counts; the file follows.
+constexpr const char* kRosterVersion = "roster_version";
+constexpr const char* kRosterNote = "roster_note";
+
 class Catalog {
  public:
   static base::Result<void> create(const base::Path& file);
@@ -175,6 +180,12 @@ class Catalog {
   base::Result<int> set_delivered(const std::string& access, std::uint32_t position, base::Seconds now);
   base::Result<void> store_coverage(const std::string& access, std::uint32_t position, const std::string& coverage,
                                     long long sent);
+
+  // Statements and names made anew for somebody who takes them over (catalog_statement.cpp).
+  base::Result<void> set_customer_statement(const std::string& id, const std::string& statement);
+  base::Result<void> set_customer_name(const std::string& id, const std::string& sealed);
+  base::Result<void> set_access_statement(const std::string& id, const std::string& statement);
+  base::Result<void> set_restriction_statements(const RestrictionRow& row);
 
   base::Result<void> add_audit(const AuditRow& row);
   base::Result<std::vector<AuditRow>> audit(std::uint64_t from, std::size_t limit);

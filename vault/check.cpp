@@ -11,6 +11,8 @@
 #include "vault/ingest.h"
 #include "vault/open_recording.h"
 #include "vault/restriction.h"
+#include "vault/role_change.h"
+#include "vault/seal.h"
 
 namespace vault {
 
@@ -27,7 +29,7 @@ class Checker {
       if (auto r = repair(); !r) return r.error();
     }
     for (const auto step : {&Checker::catalogue, &Checker::audit_log, &Checker::recordings, &Checker::accesses,
-                            &Checker::restrictions, &Checker::surroundings}) {
+                            &Checker::restrictions, &Checker::roles, &Checker::surroundings}) {
       if (auto r = (this->*step)(); !r) return r.error();
     }
     return std::move(findings_);
@@ -42,6 +44,9 @@ class Checker {
     if (!lock) return lock.error();
     if (auto r = drop_unfinished(vault_); !r) return r.error();
     if (auto r = finish_erasures(vault_); !r) return r.error();
+    auto roles_lock = lock_roles(vault_);
+    if (!roles_lock) return roles_lock.error();
+    if (auto r = write_roster_file(vault_); !r) return r.error();
     return {};
   }
 
@@ -107,10 +112,14 @@ class Checker {
     auto recipients = vault_.catalog().recipients_of(id);
     const std::set<std::string> have =
         recipients ? std::set<std::string>(recipients->begin(), recipients->end()) : std::set<std::string>();
-    for (const auto& holder : vault_.roster().holders()) {
-      const bool wanted = holder.role != keys::Role::tech_manager || row.columns.klass == "customer";
-      if (wanted && !have.contains(holder.recipient_id())) damage(id + ": no header for " + holder.name);
+    std::set<std::string> wanted;
+    for (const auto& holder : recipients_for(vault_.roster(), row.columns.klass)) {
+      wanted.insert(holder.recipient_id());
+      if (!have.contains(holder.recipient_id())) damage(id + ": no header for " + holder.name);
     }
+    for (const auto& recipient : have)
+      if (recipient.starts_with("r-") && !wanted.contains(recipient))
+        damage(id + ": a header for somebody who may not open it; repeat the change of roles");
   }
 
   Result<void> erased(const RecordingRow& row) {
@@ -189,6 +198,17 @@ class Checker {
       if (!recording || recording->state != "sealed") damage(row.recording + ": restricted, but not held");
     }
     for (const auto& [id, said] : *noted) damage("restriction " + id + " of " + said.recording + " is missing");
+    return {};
+  }
+
+  // Whoever left must not sign a roster any more, and whoever came must be able to.
+  Result<void> roles() {
+    for (const auto& what : unsettled_roles(vault_)) damage(what + "; repeat the change of roles");
+    auto there = base::read_file(vault_.folder() / file::kRoster, std::size_t{1} << 20);
+    const Trust& trust = vault_.trust();
+    if (there &&
+        !keys::Roster::verify(base::as_text(*there), {trust.it_manager, trust.recovery}, vault_.roster().version()))
+      warning("recipients.note is older than the roles that the catalogue holds; callvault check --repair writes it");
     return {};
   }
 

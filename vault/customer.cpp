@@ -29,8 +29,16 @@ keys::NoteFields fields_of(const CustomerRow& row, const std::string& by, const 
   return note;
 }
 
-Result<std::string> sign(const Actor& actor, const CustomerRow& row, base::Seconds now) {
-  return actor.signer.sign(fields_of(row, actor.holder.name, base::rfc3339(now)).print());
+Result<std::string> sign(const keys::NoteSigner& signer, const CustomerRow& row, base::Seconds now) {
+  return signer.sign(fields_of(row, signer.verifier().name(), base::rfc3339(now)).print());
+}
+
+Result<std::string> seal_name(base::ByteView name, const std::vector<keys::RoleHolder>& holders) {
+  std::vector<keys::Recipient> to;
+  for (const auto& holder : holders) to.push_back(holder.recipient);
+  auto sealed = keys::seal_to(to, name);
+  if (!sealed) return sealed.error();
+  return base::base64(*sealed);
 }
 
 }  // namespace
@@ -62,13 +70,11 @@ Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& i
   row.created_at = vault.clock().now();
   row.linger = linger_minutes;
   if (!name.empty()) {
-    std::vector<keys::Recipient> to;
-    for (const auto& holder : vault.roster().holders()) to.push_back(holder.recipient);
-    auto sealed = keys::seal_to(to, base::as_bytes(name));
+    auto sealed = seal_name(base::as_bytes(name), vault.roster().holders());
     if (!sealed) return sealed.error();
-    row.name = base::base64(*sealed);
+    row.name = std::move(*sealed);
   }
-  auto note = sign(actor, row, row.created_at);
+  auto note = sign(actor.signer, row, row.created_at);
   if (!note) return note.error();
   row.statement = *note;
   return vault.audit().act([&]() -> Result<void> {
@@ -83,12 +89,36 @@ Result<void> close_customer(Vault& vault, const Actor& actor, const std::string&
   if (!row) return row.error();
   if (row->state == "closed") return Error{Fault::not_found, "customer " + id + " is closed already"};
   row->state = "closed";
-  auto note = sign(actor, *row, vault.clock().now());
+  auto note = sign(actor.signer, *row, vault.clock().now());
   if (!note) return note.error();
   return vault.audit().act([&]() -> Result<void> {
     if (auto r = vault.catalog().close_customer(id, *note); !r) return r;
     return vault.audit().note({"customer.closed", actor.holder.name, {id}, ""});
   });
+}
+
+Result<std::string> customer_signed_anew(const Vault& vault, const CustomerRow& row, const keys::NoteSigner& signer) {
+  if (auto r = verified_customer(vault, row); !r) return r.error();
+  return sign(signer, row, vault.clock().now());
+}
+
+Result<std::size_t> seal_names_anew(Vault& vault, const keys::Identity& opener,
+                                    const std::vector<keys::RoleHolder>& holders) {
+  auto rows = vault.catalog().customers();
+  if (!rows) return rows.error();
+  std::size_t left = 0;
+  for (const auto& row : *rows) {
+    if (row.name.empty()) continue;
+    auto name = customer_name(row, opener);
+    if (!name) {
+      ++left;
+      continue;
+    }
+    auto sealed = seal_name(base::as_bytes(*name), holders);
+    if (!sealed) return sealed.error();
+    if (auto r = vault.catalog().set_customer_name(row.id, *sealed); !r) return r.error();
+  }
+  return left;
 }
 
 Result<std::string> customer_name(const CustomerRow& row, const keys::Identity& identity) {

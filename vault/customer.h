@@ -13,6 +13,12 @@ base::Result<void> add_customer(Vault& vault, const Actor& actor, const std::str
 base::Result<void> close_customer(Vault& vault, const Actor& actor, const std::string& id);
 // A customer's row counts only if somebody who may signed the very same. Fault::damaged, Fault::denied.
 base::Result<void> verified_customer(const Vault& vault, const CustomerRow& row);
+// For a change of roles, inside an act. The statement of a customer under another signature, once its present one was
+// verified; and all names sealed to `holders`, as far as `opener` opens them: the number of those that it does not.
+base::Result<std::string> customer_signed_anew(const Vault& vault, const CustomerRow& row,
+                                               const keys::NoteSigner& signer);
+base::Result<std::size_t> seal_names_anew(Vault& vault, const keys::Identity& opener,
+                                          const std::vector<keys::RoleHolder>& holders);
 base::Result<std::string> customer_name(const CustomerRow& row, const keys::Identity& identity);
 
 }  // namespace vault

@@ -3,6 +3,7 @@
 #include <boost/filesystem/operations.hpp>
 
 #include "keys/host_key.h"
+#include "vault/identity_file.h"
 #include "vault/vault.h"
 
 namespace vault {
@@ -13,27 +14,14 @@ using base::Result;
 
 namespace {
 
-// Where a path really leads, also when its last part does not exist yet.
-base::Path real(const base::Path& path) {
-  boost::system::error_code ignored;
-  const base::Path full = boost::filesystem::weakly_canonical(boost::filesystem::absolute(path), ignored);
-  return full.empty() ? path : full;
-}
-
-bool inside(const base::Path& path, const base::Path& folder) {
-  const base::Path a = real(path);
-  const base::Path b = real(folder);
-  return std::mismatch(b.begin(), b.end(), a.begin(), a.end()).first == b.end();
-}
-
 Result<void> check_places(const NewVault& wanted) {
   for (const base::Path& out : {wanted.identity_out, wanted.recovery_out}) {
-    if (inside(out, wanted.folder))
+    if (lies_inside(out, wanted.folder))
       return Error{Fault::usage,
                    "identity files must not lie in the vault's folder: who steals the disk would have both"};
     if (base::exists(out)) return Error{Fault::usage, "there is a file already: " + out.string()};
   }
-  if (real(wanted.identity_out) == real(wanted.recovery_out))
+  if (lies_inside(wanted.identity_out, wanted.recovery_out))
     return Error{Fault::usage, "the identity and the recovery identity need two files"};
   if (base::exists(wanted.folder)) {
     auto names = base::list_folder(wanted.folder);
@@ -100,7 +88,7 @@ Result<Made> build(const NewVault& wanted, const base::SecretBytes& passphrase, 
   auto vault = Vault::open(folder, clock, files);
   if (!vault) return vault.error();
   auto first = vault->audit().act([&]() -> Result<void> {
-    if (auto r = vault->catalog().set_setting("roster_version", "1"); !r) return r;
+    if (auto r = vault->catalog().set_setting(kRosterVersion, "1"); !r) return r;
     return vault->audit().note({"vault.created", "it-manager", {config.vault_id}, ""});
   });
   if (!first) return first.error();
@@ -113,7 +101,7 @@ Result<Made> build(const NewVault& wanted, const base::SecretBytes& passphrase, 
 
 Result<Made> init(const NewVault& wanted, const base::SecretBytes& passphrase, const base::Clock& clock,
                   base::Files& files, unsigned scrypt_log_n) {
-  if (passphrase.size() < 8) return Error{Fault::usage, "the passphrase needs at least 8 characters"};
+  if (auto r = check_passphrase(passphrase); !r) return r.error();
   if (auto r = check_places(wanted); !r) return r.error();
   const bool was_there = base::exists(wanted.folder);
   auto made = build(wanted, passphrase, clock, files, scrypt_log_n);

@@ -68,6 +68,21 @@ Result<void> verified_restriction(const Vault& vault, const RestrictionRow& row)
   return Error{Fault::damaged, "restriction " + row.id + " is open, but holds a release"};
 }
 
+Result<RestrictionRow> restriction_signed_anew(const Vault& vault, const RestrictionRow& row,
+                                               const std::vector<keys::NoteVerifier>& signers,
+                                               const keys::NoteSigner& signer) {
+  RestrictionRow out = row;
+  for (const Act act : {Act::opening, Act::release}) {
+    std::string& statement = act == Act::opening ? out.opening : out.release;
+    if (!keys::verify_note(statement, signers)) continue;
+    if (auto r = verified(vault, row, act); !r) return r.error();
+    auto anew = signer.sign(fields_of(row, act, signer.verifier().name()).print());
+    if (!anew) return anew.error();
+    statement = std::move(*anew);
+  }
+  return out;
+}
+
 Result<void> unrestricted(Vault& vault, const std::string& recording) {
   auto rows = vault.catalog().restrictions(recording);
   if (!rows) return rows.error();

@@ -31,4 +31,10 @@ base::Result<void> unrestricted(Vault& vault, const std::string& recording);
 // Fault::denied.
 base::Result<void> verified_restriction(const Vault& vault, const RestrictionRow& row);
 
+// For a change of roles: the row with those of its statements that `signers` signed, verified and under another
+// signature; the others as they are.
+base::Result<RestrictionRow> restriction_signed_anew(const Vault& vault, const RestrictionRow& row,
+                                                     const std::vector<keys::NoteVerifier>& signers,
+                                                     const keys::NoteSigner& signer);
+
 }  // namespace vault

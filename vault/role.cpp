@@ -13,7 +13,7 @@ struct Row {
 };
 
 // The recovery identity opens recordings and names a new IT Manager; it changes nothing else.
-constexpr std::array<Row, 10> kTable{{
+constexpr std::array<Row, 15> kTable{{
     {Action::add_customer, "add a customer", true, true, false},
     {Action::change_customer, "change a customer", true, true, false},
     {Action::deliver, "deliver", true, true, false},
@@ -24,6 +24,11 @@ constexpr std::array<Row, 10> kTable{{
     {Action::restrict_recording, "restrict a recording", true, false, false},
     {Action::release_recording, "release a restricted recording", true, false, false},
     {Action::read_restricted, "read a restricted recording", true, false, true},
+    {Action::add_role, "give a role to somebody", true, false, false},
+    {Action::remove_role, "take a role from somebody", true, false, false},
+    {Action::rotate_keys, "rotate keys", true, false, false},
+    {Action::name_it_manager, "name a new IT Manager", false, false, true},
+    {Action::drill_recovery, "drill the recovery", false, false, true},
 }};
 
 const Row& row(Action action) {
@@ -36,6 +41,12 @@ const Row& row(Action action) {
 }  // namespace
 
 std::string_view name_of(Action action) { return row(action).name; }
+
+std::vector<Action> all_actions() {
+  std::vector<Action> all;
+  for (const Row& r : kTable) all.push_back(r.action);
+  return all;
+}
 
 base::Result<void> may(keys::Role role, Action action) {
   const Row& r = row(action);

@@ -2,6 +2,8 @@
 // exist.
 #pragma once
 
+#include <vector>
+
 #include "base/result.h"
 #include "keys/roster.h"
 
@@ -17,9 +19,15 @@ enum class Action {
   read_audit_details,
   restrict_recording,
   release_recording,
-  read_restricted
+  read_restricted,
+  add_role,
+  remove_role,
+  rotate_keys,
+  name_it_manager,
+  drill_recovery
 };
 std::string_view name_of(Action action);
+std::vector<Action> all_actions();
 
 // Fault::denied, naming role and action.
 base::Result<void> may(keys::Role role, Action action);

@@ -37,18 +37,31 @@ Result<base::SecretBytes> read_seed(const base::Path& path) {
   if (!size) return size.error();
   auto facts = base::info(fd->get());
   if (!facts) return facts.error();
-  if (*size != 32 || facts->size != 32) return Error{Fault::damaged, path.string() + " is not a service key"};
+  if (*size != 32 || facts->size != 32) return Error{Fault::damaged, path.string() + " is not a key of 32 bytes"};
   return seed;
 }
 
 Result<keys::Roster> read_roster(const base::Path& folder, const Trust& trust, Catalog& catalog) {
   auto note = base::read_file(folder / file::kRoster, kMaxNote);
   if (!note) return note.error();
-  auto newest = catalog.number("roster_version");
+  auto newest = catalog.number(kRosterVersion);
   if (!newest) return newest.error();
-  auto roster = keys::Roster::verify(base::as_text(*note), {trust.it_manager, trust.recovery}, newest->value_or(1));
+  const keys::PinnedKeys pinned{trust.it_manager, trust.recovery};
+  auto roster = keys::Roster::verify(base::as_text(*note), pinned, newest->value_or(1));
+  if (!roster && roster.error().fault == Fault::expired) {
+    // A change of roles is committed in the catalogue first; a crash left the file as it was.
+    auto kept = catalog.setting(kRosterNote);
+    if (!kept) return kept.error();
+    if (auto newer = keys::Roster::verify(kept->value_or(""), pinned, newest->value_or(1)); newer) return newer;
+  }
   if (!roster) return roster.error().at(file::kRoster);
   return roster;
+}
+
+// Lasts longer than a service key: otherwise a rotation would forget which sources are held.
+Result<base::SecretBytes> read_source_key(const base::Path& folder, const base::SecretBytes& service_seed) {
+  if (base::exists(folder / file::kSourceKey)) return read_seed(folder / file::kSourceKey);
+  return keys::hkdf_sha256(service_seed.reveal(), {}, base::as_bytes(keys::label::kDuplicate), 32);
 }
 
 }  // namespace
@@ -57,12 +70,12 @@ namespace {
 
 // A roster of a version not seen before: from now on no older one is taken.
 Result<void> remember_roster(Parts& parts) {
-  auto newest = parts.catalog.number("roster_version");
+  auto newest = parts.catalog.number(kRosterVersion);
   if (!newest) return newest.error();
   const std::string version = std::to_string(parts.roster.version());
   if (!*newest || parts.roster.version() <= **newest) return {};  // before init's first act there is none
   return parts.audit->act([&]() -> Result<void> {
-    if (auto r = parts.catalog.set_setting("roster_version", version); !r) return r;
+    if (auto r = parts.catalog.set_setting(kRosterVersion, version); !r) return r;
     return parts.audit->note({"roster.seen", "service", {"version-" + version}, ""});
   });
 }
@@ -91,7 +104,7 @@ Result<Vault> Vault::open(const base::Path& folder, const base::Clock& clock, ba
   if (!service) return service.error();
   if (std::find(trust->service.begin(), trust->service.end(), service->verifier()) == trust->service.end())
     return Error{Fault::damaged, "service.key is not the key that trust.toml names"};
-  auto source_key = keys::hkdf_sha256(seed->reveal(), {}, base::as_bytes(keys::label::kDuplicate), 32);
+  auto source_key = read_source_key(folder, *seed);
   if (!source_key) return source_key.error();
   auto slots = keys::Slots::open({config->slots_dir, config->slots_mirror}, files);
   if (!slots) return slots.error().at("key-slot store");
@@ -107,8 +120,9 @@ Result<Vault> Vault::open(const base::Path& folder, const base::Clock& clock, ba
                 std::move(records), std::nullopt});
   std::vector<keys::Recipient> details_to;
   for (const auto& holder : parts->roster.with(keys::Role::it_manager)) details_to.push_back(holder.recipient);
-  parts->audit.emplace(parts->catalog, parts->slots, clock,
-                       Audit::Keys{parts->service.verifier().name(), &parts->service, std::move(details_to)});
+  parts->audit.emplace(
+      parts->catalog, parts->slots, clock,
+      Audit::Keys{parts->service.verifier().name(), &parts->service, std::move(details_to), parts->roster.version()});
   if (auto r = remember_roster(*parts); !r) return r.error().at(file::kRoster);
   return Vault(std::move(parts));
 }
@@ -125,6 +139,11 @@ Audit& Vault::audit() { return *parts_->audit; }
 const keys::NoteSigner& Vault::service() const { return parts_->service; }
 RecordVerifier& Vault::records() const { return parts_->records; }
 base::Files& Vault::files() { return *parts_->files; }
+
+bool Vault::roles_changed() {
+  const auto newest = parts_->catalog.number(kRosterVersion);
+  return newest && newest->value_or(0) > parts_->roster.version();
+}
 
 std::string Vault::source_key(std::string_view path, std::string_view content_sha256) const {
   base::Bytes text;

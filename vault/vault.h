@@ -45,6 +45,10 @@ class Vault {
   RecordVerifier& records() const;
   base::Files& files();
 
+  // True when a command has changed who holds which role since this vault was opened: acts fail until it is opened
+  // anew.
+  bool roles_changed();
+
   // HMAC under a key that only this vault has; recognises a source file without telling its name.
   std::string source_key(std::string_view path, std::string_view content_sha256) const;
 
@@ -68,7 +72,9 @@ constexpr const char* kCatalog = "catalog.db";
 constexpr const char* kObjects = "objects";
 constexpr const char* kRoster = "recipients.note";
 constexpr const char* kServiceKey = "service.key";
+constexpr const char* kSourceKey = "source.key";  // only after the service key was rotated
 constexpr const char* kHostKey = "host.key";
+constexpr const char* kNextHostKey = "host.key.next";  // announced, not in use yet
 constexpr const char* kRun = "run";
 constexpr const char* kAddress = "address";         // in run/: what the running daemon listens on
 constexpr const char* kDaemonLock = "daemon.lock";  // in run/

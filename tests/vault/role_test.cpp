@@ -1,5 +1,8 @@
 #include "vault/role.h"
 
+#include <set>
+
+#include "base/files.h"
 #include "tests/testkit/expect.h"
 
 namespace vault {
@@ -7,6 +10,7 @@ namespace {
 
 using base::Fault;
 using keys::Role;
+using testkit::must;
 
 // The whole table, written down a second time: a change of it must be meant.
 struct Row {
@@ -24,6 +28,11 @@ constexpr Row kRows[] = {
     {Action::restrict_recording, true, false, false},
     {Action::release_recording, true, false, false},
     {Action::read_restricted, true, false, true},
+    {Action::add_role, true, false, false},
+    {Action::remove_role, true, false, false},
+    {Action::rotate_keys, true, false, false},
+    {Action::name_it_manager, false, false, true},
+    {Action::drill_recovery, false, false, true},
 };
 
 TEST(Role, MayWhatTheTableSaysAndNothingElse) {
@@ -39,6 +48,24 @@ TEST(Role, MayWhatTheTableSaysAndNothingElse) {
       }
     }
   }
+}
+
+TEST(Role, EveryActionStandsInTheTableOfTheTest) {
+  std::set<Action> tested;
+  for (const Row& row : kRows) tested.insert(row.action);
+  for (const Action action : all_actions()) EXPECT_TRUE(tested.contains(action)) << name_of(action);
+}
+
+TEST(Role, TheDocumentedTableIsTheOneInForce) {
+  std::string wanted = "| action | it-manager | tech-manager | recovery |\n|---|---|---|---|\n";
+  for (const Action action : all_actions()) {
+    wanted += "| " + std::string(name_of(action)) + " |";
+    for (const Role role : {Role::it_manager, Role::tech_manager, Role::recovery})
+      wanted += may(role, action) ? " yes |" : " - |";
+    wanted += "\n";
+  }
+  const auto page = must(base::read_file(CALLVAULT_SOURCE_DIR "/docs/roles.md", 1 << 20));
+  EXPECT_NE(base::to_text(page).find(wanted), std::string::npos) << "docs/roles.md needs this table:\n" << wanted;
 }
 
 TEST(Role, ARefusalNamesRoleAndAction) {

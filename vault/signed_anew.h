@@ -1,0 +1,21 @@
+// Signed anew: what somebody signed whose key counts no more. Customers, accesses and restrictions are believed only
+// under the signature of somebody who holds a role today; so when a key leaves, somebody who stays takes over what it
+// signed, in the same transaction.
+#pragma once
+
+#include "vault/vault.h"
+
+namespace vault {
+
+struct SignedAnew {
+  std::size_t statements = 0;
+  std::size_t left = 0;  // do not say what their rows say, or were signed by nobody known: `check` names them
+};
+
+// Inside an act, while the leavers still hold their roles: each statement that one of them signed and that is in force
+// (also those of closed restrictions, and of ended accesses whose secret must still go) is verified, and then signed by
+// `successor`. Nothing that does not verify is signed.
+base::Result<SignedAnew> sign_anew(Vault& vault, const std::vector<keys::NoteVerifier>& leavers,
+                                   const keys::NoteSigner& successor);
+
+}  // namespace vault
