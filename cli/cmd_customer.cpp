@@ -40,9 +40,9 @@ std::string as_text(const std::vector<Shown>& all) {
   return table({"ID", "STATE", "SINCE", "LINGER", "NAME"}, rows);
 }
 
-Result<Shown> shown(vault::CustomerRow row, const std::optional<keys::Identity>& identity) {
-  if (!identity) return Shown{std::move(row), std::nullopt};
-  auto name = vault::customer_name(row, *identity);
+Result<Shown> shown(vault::CustomerRow row, const std::optional<Context::Reader>& reader) {
+  if (!reader) return Shown{std::move(row), std::nullopt};
+  auto name = vault::customer_name(row, reader->identity);
   if (!name) return name.error().at("name of customer " + row.id);
   return Shown{std::move(row), std::move(*name)};
 }
@@ -79,9 +79,9 @@ Result<void> show(Context& context, const Options& options) {
   if (!vault) return vault.error();
   auto row = vault->catalog().customer(options.id);
   if (!row) return row.error().at("customer " + options.id);
-  auto identity = context.unlock_if_named();
-  if (!identity) return identity.error();
-  auto one = shown(std::move(*row), *identity);
+  auto reader = context.unlock_reader(*vault);
+  if (!reader) return reader.error();
+  auto one = shown(std::move(*row), *reader);
   if (!one) return one.error();
   return print_one(context, *one);
 }
@@ -91,11 +91,11 @@ Result<void> list(Context& context) {
   if (!vault) return vault.error();
   auto rows = vault->catalog().customers();
   if (!rows) return rows.error();
-  auto identity = context.unlock_if_named();
-  if (!identity) return identity.error();
+  auto reader = context.unlock_reader(*vault);
+  if (!reader) return reader.error();
   std::vector<Shown> all;
   for (auto& row : *rows) {
-    auto one = shown(std::move(row), *identity);
+    auto one = shown(std::move(row), *reader);
     if (!one) return one.error();
     all.push_back(std::move(*one));
   }

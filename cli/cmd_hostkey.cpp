@@ -27,26 +27,53 @@ Result<std::string> sshfp(const std::string& host, const std::string& fingerprin
   return host + " IN SSHFP 4 2 " + base::hex(*digest);
 }
 
-Result<void> run(Context& context) {
-  auto vault = context.open_vault();
-  if (!vault) return vault.error();
-  const base::Path file = vault->folder() / vault::file::kHostKey;
+// What customers and the name's zone need of one key.
+struct Shown {
+  std::string fingerprint, key, known_hosts, sshfp;  // the last two empty without a public host
+};
+
+Result<Shown> shown(const vault::Vault& vault, const base::Path& file) {
   const auto fingerprint = keys::host_key_fingerprint(file);
   if (!fingerprint) return fingerprint.error();
   const auto key = keys::host_key_public_line(file);
   if (!key) return key.error();
-  const bool public_host = !vault->config().public_host.empty();
-  const std::string line = public_host ? known_host(public_address(*vault)) + " " + *key : "";
-  const auto record = public_host ? sshfp(public_address(*vault).host, *fingerprint) : Result<std::string>("");
+  if (vault.config().public_host.empty()) return Shown{*fingerprint, *key, "", ""};
+  const Address address = public_address(vault);
+  const auto record = sshfp(address.host, *fingerprint);
   if (!record) return record.error();
-  if (!public_host) say_hint("with public_host set in callvault.toml, lines for known_hosts and DNS are printed");
-  if (!context.json) return print(*fingerprint + "\n" + (public_host ? line + "\n" + *record : *key) + "\n");
-  return print(Json{{"fingerprint", *fingerprint},
-                    {"public_key", *key},
-                    {"known_hosts", public_host ? Json(line) : Json(nullptr)},
-                    {"sshfp", public_host ? Json(*record) : Json(nullptr)}}
-                   .dump(2, ' ', true) +
-               "\n");
+  return Shown{*fingerprint, *key, known_host(address) + " " + *key, *record};
+}
+
+std::string as_text(const Shown& s) {
+  return s.fingerprint + "\n" + (s.known_hosts.empty() ? s.key : s.known_hosts + "\n" + s.sshfp) + "\n";
+}
+
+Json as_json(const Shown& s) {
+  return {{"fingerprint", s.fingerprint},
+          {"public_key", s.key},
+          {"known_hosts", s.known_hosts.empty() ? Json(nullptr) : Json(s.known_hosts)},
+          {"sshfp", s.sshfp.empty() ? Json(nullptr) : Json(s.sshfp)}};
+}
+
+Result<void> run(Context& context) {
+  auto vault = context.open_vault();
+  if (!vault) return vault.error();
+  const auto present = shown(*vault, vault->folder() / vault::file::kHostKey);
+  if (!present) return present.error();
+  const base::Path next_file = vault->folder() / vault::file::kNextHostKey;
+  std::optional<Shown> next;
+  if (base::exists(next_file)) {
+    auto read = shown(*vault, next_file);
+    if (!read) return read.error();
+    next = std::move(*read);
+  }
+  if (present->known_hosts.empty())
+    say_hint("with public_host set in callvault.toml, lines for known_hosts and DNS are printed");
+  if (!context.json)
+    return print(as_text(*present) + (next ? "\nThe next one, not in use yet:\n" + as_text(*next) : ""));
+  Json json = as_json(*present);
+  if (next) json["next"] = as_json(*next);
+  return print(json.dump(2, ' ', true) + "\n");
 }
 
 }  // namespace

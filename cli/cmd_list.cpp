@@ -24,9 +24,9 @@ struct Opened {
   std::optional<Error> damage;
 };
 
-Opened open_one(vault::Vault& vault, const vault::RecordingRow& row, const keys::Identity& identity) {
-  if (row.state != "sealed") return {};
-  auto recording = vault::open_recording(vault, row.columns.recording, identity);
+Opened open_one(vault::Vault& vault, const vault::RecordingRow& row, const Context::Reader& reader) {
+  if (row.state != "sealed" || !reader.may_read(vault, row.columns.recording)) return {};
+  auto recording = vault::open_recording(vault, row.columns.recording, reader.identity);
   if (recording) return {std::move(recording->metadata), std::nullopt};
   if (recording.error().fault == Fault::denied || recording.error().fault == Fault::not_found) return {};
   return {std::nullopt, recording.error()};
@@ -61,26 +61,26 @@ Result<void> run(Context& context, const Options& options) {
   filter.to = period->to;
   auto rows = vault->catalog().recordings(filter);
   if (!rows) return rows.error();
-  auto identity = context.unlock_if_named();
-  if (!identity) return identity.error();
+  auto reader = context.unlock_reader(*vault);
+  if (!reader) return reader.error();
 
   std::string json;
   std::vector<std::vector<std::string>> lines;
   Result<void> result;
   Progress progress("recordings", rows->size());
   for (const auto& row : *rows) {
-    const Opened opened = *identity ? open_one(*vault, row, **identity) : Opened{};
+    const Opened opened = *reader ? open_one(*vault, row, **reader) : Opened{};
     if (opened.damage) result = *opened.damage;
     const auto* metadata = opened.metadata ? &*opened.metadata : nullptr;
     if (context.json) {
       json += (json.empty() ? "" : ",\n") + recording_json(row, metadata, Detail::line);
     } else {
-      lines.push_back(cells(row, opened.metadata, identity->has_value()));
+      lines.push_back(cells(row, opened.metadata, reader->has_value()));
     }
     progress.step();
   }
   std::vector<std::string> headings{"ID", "CUSTOMER", "CATEGORY", "STARTED", "SIZE", "STATE"};
-  if (*identity) headings.emplace_back("NAME");
+  if (*reader) headings.emplace_back("NAME");
   if (auto r = print(context.json ? "[" + json + "]\n" : table(headings, lines)); !r) return r;
   return result;
 }

@@ -30,11 +30,11 @@ Result<void> run(Context& context, const std::string& id) {
   if (!vault) return vault.error();
   auto row = vault->catalog().recording(id);
   if (!row) return row.error().at(id);
-  auto identity = context.unlock_if_named();
-  if (!identity) return identity.error();
+  auto reader = context.unlock_reader(*vault);
+  if (!reader) return reader.error();
   std::optional<vault::Metadata> metadata;
-  if (*identity && row->state == "sealed") {
-    auto recording = vault::open_recording(*vault, id, **identity);
+  if (*reader && row->state == "sealed" && (*reader)->may_read(*vault, id)) {
+    auto recording = vault::open_recording(*vault, id, (*reader)->identity);
     if (!recording) return recording.error();
     metadata = std::move(recording->metadata);
   }

@@ -45,8 +45,8 @@ Result<void> run(Context& context, const std::vector<std::string>& ids) {
   if (!vault) return vault.error();
   const auto rows = choose(*vault, ids);
   if (!rows) return rows.error();
-  const auto identity = context.unlock_if_named();
-  if (!identity) return identity.error();
+  const auto reader = context.unlock_reader(*vault);
+  if (!reader) return reader.error();
 
   Json json = Json::array();
   std::string text;
@@ -55,7 +55,7 @@ Result<void> run(Context& context, const std::vector<std::string>& ids) {
   {
     Progress progress("recordings", rows->size());
     for (const auto& row : *rows) {
-      const auto r = verify_one(*vault, row, *identity ? &**identity : nullptr);
+      const auto r = verify_one(*vault, row, *reader ? &(*reader)->identity : nullptr);
       json.push_back({{"id", row.columns.recording}, {"ok", static_cast<bool>(r)}});
       json.back()["error"] = r ? Json(nullptr) : Json(r.error().what);
       if (!r) {
@@ -66,7 +66,7 @@ Result<void> run(Context& context, const std::vector<std::string>& ids) {
     }
   }
   text += std::to_string(rows->size() - bad) + " of " + std::to_string(rows->size()) + " recordings are as they were " +
-          (*identity ? "taken in, to the last byte of audio\n" : "stored\n");
+          (*reader ? "taken in, to the last byte of audio\n" : "stored\n");
   if (auto r = print(context.json ? json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n" : text); !r)
     return r;
   if (bad == 0) return {};

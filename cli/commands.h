@@ -26,4 +26,7 @@ void add_hostkey(CLI::App& app, Context& context);
 void add_restrict(CLI::App& app, Context& context);
 void add_release(CLI::App& app, Context& context);
 
+void add_role(CLI::App& app, Context& context);
+void add_key(CLI::App& app, Context& context);
+
 }  // namespace cli

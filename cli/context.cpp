@@ -2,6 +2,8 @@
 
 #include "cli/output.h"
 #include "cli/prompt.h"
+#include "vault/restriction.h"
+#include "vault/role.h"
 
 namespace cli {
 
@@ -21,6 +23,12 @@ Result<base::SecretBytes> Context::passphrase(std::string_view question) {
   if (!passphrase_file.empty()) return read_passphrase_file(passphrase_file);
   if (!terminal_there()) hint = "give --passphrase-file FILE";
   return ask_passphrase(question);
+}
+
+Result<base::SecretBytes> Context::new_passphrase(const std::string& file, std::string_view question) {
+  if (!file.empty()) return read_passphrase_file(file);
+  if (!terminal_there()) hint = "give --new-passphrase-file FILE";
+  return ask_new_passphrase(question);
 }
 
 Result<keys::Identity> Context::unlock() {
@@ -48,6 +56,20 @@ Result<std::optional<keys::Identity>> Context::unlock_if_named() {
   if (!none_to_be_had) return identity.error();
   say_warning("the identity stays locked: it needs a passphrase (--passphrase-file FILE, or a terminal)");
   return std::optional<keys::Identity>();
+}
+
+bool Context::Reader::may_read(vault::Vault& vault, const std::string& recording) const {
+  return vault::may(role, vault::Action::read_restricted) || vault::unrestricted(vault, recording);
+}
+
+Result<std::optional<Context::Reader>> Context::unlock_reader(vault::Vault& vault) {
+  auto identity = unlock_if_named();
+  if (!identity) return identity.error();
+  if (!*identity) return std::optional<Reader>();
+  const auto* holder = vault.roster().holding((*identity)->recipient());
+  if (holder == nullptr) return Error{Fault::denied, "this identity holds no role in this vault"};
+  if (auto r = vault::may(holder->role, vault::Action::read_recording); !r) return r.error();
+  return std::optional(Reader{std::move(**identity), holder->role});
 }
 
 }  // namespace cli

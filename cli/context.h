@@ -23,6 +23,9 @@ struct Context {
   // From the file of --passphrase-file, or the terminal.
   base::Result<base::SecretBytes> passphrase(std::string_view question);
 
+  // Of a new or changed identity file: from `file` if one is given, else asked for twice.
+  base::Result<base::SecretBytes> new_passphrase(const std::string& file, std::string_view question);
+
   // Fault::usage when no identity is named. Fault::denied: wrong passphrase, or none to be had.
   base::Result<keys::Identity> unlock();
   base::Result<vault::Actor> unlock_actor(vault::Vault& vault);
@@ -30,6 +33,14 @@ struct Context {
   // For commands that do more with an identity and work without one too. Nothing, with a warning, when one is named but
   // there is no passphrase to be had; a wrong passphrase is an error.
   base::Result<std::optional<keys::Identity>> unlock_if_named();
+
+  // The same, for what recordings and customers are called: somebody with a role in this vault. Fault::denied: nobody.
+  struct Reader {
+    keys::Identity identity;
+    keys::Role role;
+    bool may_read(vault::Vault& vault, const std::string& recording) const;  // false: restricted, and not for this role
+  };
+  base::Result<std::optional<Reader>> unlock_reader(vault::Vault& vault);
 };
 
 }  // namespace cli

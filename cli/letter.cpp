@@ -5,6 +5,7 @@
 
 #include "cli/output.h"
 #include "keys/host_key.h"
+#include "vault/server_keys.h"
 
 namespace cli {
 
@@ -45,14 +46,19 @@ std::string command_for(const vault::Delivery& delivery, const Address& address)
   return "sftp " + port + delivery.account + "@" + host;
 }
 
-std::string letter(const vault::Delivery& d, const Address& address, const std::string& fingerprint,
+struct Fingerprints {
+  std::string present, next;  // next: announced before it is in use; empty: there is none
+};
+
+std::string letter(const vault::Delivery& d, const Address& address, const Fingerprints& host,
                    const std::string& checkpoint) {
   const std::string count = std::to_string(d.recordings) + (d.recordings == 1 ? " recording" : " recordings");
   std::string text = "Delivery " + d.id + " for " + d.account + ": " + count + ", " + human_size(d.bytes) + "\n\n";
   text += "  connect   " + command_for(d, address) + "\n";
   text += "  account   " + d.account + "\n";
   text += "  password  " + std::string(kSecretMark) + "\n";
-  text += "  host key  ED25519 " + fingerprint + "\n";
+  text += "  host key  ED25519 " + host.present + "\n";
+  if (!host.next.empty()) text += "  or soon   ED25519 " + host.next + "\n";
   text += "  until     " + base::rfc3339(d.expires) + " for the first log-in\n\n";
   text +=
       "The password works once, for one download session, and is shown here only. Each recording is\n"
@@ -82,6 +88,8 @@ Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Deli
   const Address address = public_address(vault);
   const auto fingerprint = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
   if (!fingerprint) return fingerprint.error();
+  const auto next = vault::next_host_key_fingerprint(vault);
+  if (!next) return next.error();
   const auto checkpoint = vault.audit().checkpoint();
   if (!checkpoint) return checkpoint.error();
   std::vector<const base::SecretBytes*> passwords;
@@ -102,8 +110,9 @@ Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Deli
                      {"recordings", d.recordings},
                      {"bytes", d.bytes},
                      {"expires", base::rfc3339(d.expires)}});
+      if (!next->empty()) all.back()["next_fingerprint"] = *next;
     } else {
-      letters += (letters.empty() ? "" : "\n") + letter(d, address, *fingerprint, *checkpoint);
+      letters += (letters.empty() ? "" : "\n") + letter(d, address, {*fingerprint, *next}, *checkpoint);
     }
   }
   if (address.host.empty() || address.port == 0)

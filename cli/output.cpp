@@ -164,6 +164,16 @@ Progress::~Progress() {
 
 void Progress::step() {
   ++done_;
+  show();
+}
+
+void Progress::at(std::size_t done, std::size_t total) {
+  done_ = done;
+  total_ = total;
+  show();
+}
+
+void Progress::show() {
   const std::int64_t now = base::monotonic_ms();
   if (!terminal_ || now - shown_ms_ < 200) return;
   shown_ms_ = now;

@@ -41,8 +41,11 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void step();
+  void at(std::size_t done, std::size_t total);  // when somebody else counts
 
  private:
+  void show();
+
   std::string unit_;
   std::size_t total_;
   std::size_t done_ = 0;
