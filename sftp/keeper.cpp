@@ -153,16 +153,35 @@ void Keeper::reload() {
   while (read(reload_.get(), &signal, sizeof signal) > 0) {
   }
   manager_.reloading();
-  auto again = vault::Vault::open(vault_.folder(), vault_.clock(), vault_.files());
-  if (again) {
-    vault_ = std::move(*again);
-    seen_version_ = -1;  // counted by each connection to the catalogue on its own
-    (void)send_packet(listener_.get(), encode_limits(listener_settings(vault_.folder(), vault_.config())), Wait::no);
+  if (auto r = open_anew(); r) {
     base::log_info("settings were read again");
   } else {
-    base::log_error(again.error().at("the settings stay as they were").what);
+    base::log_error(r.error().at("the settings stay as they were").what);
   }
   manager_.ready();
+}
+
+Result<void> Keeper::open_anew() {
+  auto again = vault::Vault::open(vault_.folder(), vault_.clock(), vault_.files());
+  if (!again) return again.error();
+  vault_ = std::move(*again);
+  seen_version_ = -1;  // counted by each connection to the catalogue on its own
+  (void)send_packet(listener_.get(), encode_limits(listener_settings(vault_.folder(), vault_.config())), Wait::no);
+  return {};
+}
+
+// What a new role holder signs must verify at once, and no act succeeds under the roles of before.
+bool Keeper::follow_roles() {
+  const std::int64_t now = base::monotonic_ms();
+  if (now < follow_ms_ || !vault_.roles_changed()) return false;
+  auto r = open_anew();
+  if (r) {
+    base::log_info("roles were changed: recipients.note, version " + std::to_string(vault_.roster().version()));
+  } else {
+    follow_ms_ = now + kRetryMs;
+    base::log_error(r.error().at("roles were changed, but the vault does not open").what);
+  }
+  return static_cast<bool>(r);
 }
 
 bool Keeper::delivered_pending() const {
@@ -246,6 +265,7 @@ void Keeper::login(Session& session, const ask::Login& request) {
     base::log_warning("a session does not count its log-ins; it is ended");
     return end_session(session);
   }
+  follow_roles();
   auto found = vault::candidates(vault_, request.account, kChallenges);
   if (!found) {
     base::log_error(found.error().what);
@@ -298,6 +318,7 @@ std::variant<KeeperClaim*, Refusal> Keeper::admit(const vault::Candidate& candid
   const auto running = claims_.find(candidate.row.id);
   const int connections = running == claims_.end() ? 0 : running->second.connections;
   auto entrance = vault::enter(vault_, candidate, address, connections);
+  if (!entrance && follow_roles()) entrance = vault::enter(vault_, candidate, address, connections);
   if (!entrance) {
     base::log_error(entrance.error().what);
     return Refusal::failed;
@@ -397,6 +418,7 @@ void Keeper::cut(KeeperClaim& claim, Refusal why) {
 
 void Keeper::commit() {
   pending_since_ms_ = 0;
+  follow_roles();
   std::vector<vault::DeliveredItem> all;
   for (auto& [id, claim] : claims_) {
     store_coverage(claim);
@@ -427,6 +449,7 @@ void Keeper::commit() {
 void Keeper::tick() {
   const std::int64_t now = base::monotonic_ms();
   next_tick_ms_ = now + kTickMs;
+  follow_roles();
   const auto version = vault_.catalog().data_version();
   const bool changed = version && *version != seen_version_;
   if (version) seen_version_ = *version;

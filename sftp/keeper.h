@@ -65,6 +65,8 @@ class Keeper {
   void commit();  // delivered items: mark, destroy keys, delete; changed coverage
   void tick();    // clocks, and what other processes changed
   void reload();
+  base::Result<void> open_anew();
+  bool follow_roles();  // true: roles were changed, and the vault was opened anew for them
   int wait_ms() const;
   bool delivered_pending() const;
 
@@ -79,6 +81,7 @@ class Keeper {
   std::int64_t pending_since_ms_ = 0;            // 0: nothing waits for a commit
   std::int64_t retry_ms_ = 0;                    // not before, after a failed commit
   std::int64_t next_tick_ms_ = 0;
+  std::int64_t follow_ms_ = 0;  // not before, after the vault did not open
   long long seen_version_ = -1;
   bool log_pending_ = false;    // deleted rows are still in the write-ahead log
   bool erase_pending_ = false;  // ended accesses whose secret must go
