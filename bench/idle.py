@@ -44,7 +44,9 @@ def say_init(login):
 
 
 def await_version(client):
-    ready, _, _ = select.select([client.stdout], [], [], VERSION_LIMIT)
+    poll = select.poll()  # select() takes no descriptor above 1023
+    poll.register(client.stdout, select.POLLIN)
+    ready = poll.poll(VERSION_LIMIT * 1000)
     head = client.stdout.read(5) if ready else b""
     if len(head) < 5 or head[4] != 2:
         raise Failed("a session did not answer INIT")

@@ -108,7 +108,8 @@ Result<void> choose_session_user(Users& users, const std::string& configured) {
   users.session = base::user_named(configured.empty() ? kSessionUser : configured);
   if (!users.session) {
     if (!configured.empty()) return Error{Fault::usage, "callvault.toml: [sftp] session_user: no such user"};
-    base::log_warning(std::string("there is no user ") + kSessionUser + ": sessions run as the vault's owner");
+    base::log_warning(std::string("there is no user ") + kSessionUser + ": sessions run as " +
+                      (users.owner->uid == 0 ? "root, and only the fence holds them" : "the vault's owner"));
     users.session = users.owner;
     return {};
   }

@@ -27,6 +27,15 @@ class Link {
   }
   void tell(const Ask& note);  // a request without an answer: Book, End
 
+  // Bookings that follow on each other are told as one: many clients read in small pieces, and a message for each would
+  // cost more than the piece. Where a handle begins is told at once, the rest after 50 ms or 1 MiB, and everything
+  // before the next message of another kind. Nobody needs it sooner: what has arrived counts at CLOSE or End, and what
+  // was sent after a broken line; a session that is killed leaves a little less of it known.
+  void book(const ask::Book& booking);
+  void book_what_waits();
+  // When book_what_waits() is due, on base::monotonic_ms(); nullopt: nothing waits.
+  std::optional<std::int64_t> booking_due() const { return due_; }
+
   void listen();  // takes in what came unasked; REQUIRES that the socket is readable, else it waits
   const std::optional<Refusal>& over() const { return over_; }  // why the connection must end
   int fd() const { return keeper_.get(); }
@@ -36,6 +45,12 @@ class Link {
   std::optional<Say> receive(base::Fd* object);
 
   base::Fd keeper_;
+  // Of one kind: sent, or arrived. The booking that comes next, if it goes on, begins at its end; without length and
+  // EOF nothing of it is untold.
+  using Run = std::optional<ask::Book>;
+  void tell_run(Run& run);
+  Run sent_, arrived_;
+  std::optional<std::int64_t> due_;
   std::optional<Refusal> over_;
 };
 

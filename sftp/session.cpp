@@ -489,8 +489,9 @@ bool Session::has_work(const Channel& channel) const {
 
 int Session::wait_ms() const {
   if (std::ranges::any_of(channels_, [this](const Channel& c) { return has_work(c); })) return 0;
-  const std::int64_t deadline = who_ ? active_ + settings_.idle_ms : began_ + settings_.grace_ms;
+  std::int64_t deadline = who_ ? active_ + settings_.idle_ms : began_ + settings_.grace_ms;
   const std::int64_t longest = unacknowledged_ > 0 ? std::min(kLookMs, settings_.idle_ms) : settings_.idle_ms;
+  if (const auto due = link_.booking_due()) deadline = std::min(deadline, *due);
   return static_cast<int>(std::clamp<std::int64_t>(deadline - monotonic_ms(), 0, longest));
 }
 
@@ -508,6 +509,7 @@ void Session::check_time() {
   if (!who_ && now - began_ >= settings_.grace_ms) end("log-in took too long");
   if (who_ && now - active_ >= settings_.idle_ms) end("idle for too long");
   if (line_is_dead()) end("the line is dead");
+  if (const auto due = link_.booking_due(); due && now >= *due) link_.book_what_waits();
 }
 
 // libssh answers without end, and keeps what the client does not take: log-ins, services and global requests need no

@@ -43,32 +43,6 @@ base::Result<void> OpenFile::read(std::uint64_t offset, std::span<std::byte> out
   return n ? Error{Fault::damaged, "the object ends before its end"} : n.error();
 }
 
-namespace {
-
-// Bookings that follow on each other are told as one.
-class Teller {
- public:
-  explicit Teller(Link& link) : link_(link) {}
-  void tell(const ask::Book& next) {
-    if (run_ && run_->handle == next.handle && run_->offset + run_->length == next.offset && !run_->eof) {
-      run_->length += next.length;
-      run_->eof = next.eof;
-      return;
-    }
-    if (run_) link_.tell(*run_);
-    run_ = next;
-  }
-  void done() {
-    if (run_) link_.tell(*run_);
-  }
-
- private:
-  Link& link_;
-  std::optional<ask::Book> run_;
-};
-
-}  // namespace
-
 void InFlight::handed_over(const ask::Book& booking, std::uint64_t behind) {
   flying_.push_back({booking, behind, kInLibssh});
 }
@@ -79,13 +53,11 @@ void InFlight::passed_on(std::uint64_t sent) {
 }
 
 void InFlight::arrived(std::uint64_t bytes, Link& link) {
-  Teller teller(link);
   for (; !flying_.empty() && flying_.front().position <= bytes; flying_.pop_front()) {
     ask::Book booking = flying_.front().booking;
     booking.arrived = true;
-    teller.tell(booking);
+    link.book(booking);
   }
-  teller.done();
 }
 
 void InFlight::closed(std::uint32_t handle) {
@@ -123,15 +95,13 @@ void Replies::uncount(std::uint32_t handle) {
 
 base::Result<void> Replies::leave(std::size_t window, Link& link, InFlight& in_flight, const Write& write) {
   const std::size_t end = std::min(batch_.size(), left_ + window);
-  Teller teller(link);
   for (; !bookings_.empty() && bookings_.front().end <= end; bookings_.pop_front()) {
     const Booking& next = bookings_.front();
     if (!next.handle) continue;
     const ask::Book booking{*next.handle, next.offset, next.length, next.eof, false};
-    if (next.length > 0) teller.tell(booking);
+    if (next.length > 0) link.book({*next.handle, next.offset, next.length, false, false});
     in_flight.handed_over(booking, end - next.end);
   }
-  teller.done();
   if (link.over()) return Error{Fault::failed, "the keeper is gone"};
   const std::span leaving = std::span(batch_).subspan(left_, end - left_);
   const auto written = write(leaving);

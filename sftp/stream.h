@@ -1,6 +1,6 @@
 // Step 6 of 7: stream. The bytes of an open file, the replies that carry them, and the proof of what left.
-// The keeper hears of DATA in the same step that hands it to the channel, before a CLOSE can be read, and once more
-// when the client's TCP has acknowledged it: only that counts. What a CLOSE overtakes never does.
+// Each piece of DATA is booked in the step that hands it to the channel, and once more when the client's TCP has
+// acknowledged it: only that counts. What a CLOSE overtakes never does. The keeper hears of both before that CLOSE.
 #pragma once
 
 #include <deque>

@@ -1,11 +1,7 @@
 #include "vault/deliver.h"
 
-#include <algorithm>
-
 #include "vault/erase.h"
-#include "vault/file_name.h"
-#include "vault/folder_entry.h"
-#include "vault/open_recording.h"
+#include "vault/offer.h"
 #include "vault/restriction.h"
 #include "vault/role.h"
 
@@ -16,8 +12,6 @@ using base::Fault;
 using base::Result;
 
 namespace {
-
-constexpr int kMostOpenAccesses = 8;  // of one account: as many as a log-in can choose from
 
 // What is not named but found, without what is restricted.
 struct Chosen {
@@ -57,147 +51,49 @@ Result<Chosen> choose(Vault& vault, const DeliveryRequest& request) {
   return chosen;
 }
 
-Result<void> check_deliverable(const OpenRecording& recording, const std::string& customer) {
-  const Columns& c = recording.row.columns;
-  if (c.klass != "customer" || c.customer != customer)
-    return Error{Fault::usage, c.recording + ": not held for customer " + customer};
-  if (!recording.row.quarantine.empty())
-    return Error{Fault::denied, c.recording + ": quarantined (" + recording.row.quarantine + ")"};
-  return {};
-}
-
-// What goes into a delivery, opened and compared, with the names that the customer will see.
-struct Contents {
-  std::vector<OpenRecording> recordings;
-  std::vector<std::string> names;
-  std::uint64_t bytes = 0;
-};
-
-Result<Contents> open_contents(Vault& vault, const Actor& actor, const std::string& customer,
-                               const std::vector<std::string>& ids) {
-  Contents out;
-  std::vector<std::string> names;
-  for (const auto& id : ids) {
-    if (!valid_id(id)) return Error{Fault::usage, "not the id of a recording: " + id};
-    auto recording = open_recording(vault, id, actor.identity);
-    if (!recording) return recording.error();
-    if (auto r = unrestricted(vault, id); !r) return r.error();
-    if (auto r = check_deliverable(*recording, customer); !r) return r.error();
-    names.push_back(recording->metadata.name);
-    out.bytes += recording->record.columns.size;
-    out.recordings.push_back(std::move(*recording));
-  }
-  out.names = unique_names(names, {"READ-ME-FIRST.txt", "SHA256SUMS"});
-  return out;
-}
-
-Result<void> check_room(Vault& vault, const std::string& account) {
-  auto rows = vault.catalog().accesses_of(account, kMostOpenAccesses);
-  if (!rows) return rows.error();
-  const auto open = std::count_if(rows->begin(), rows->end(),
-                                  [](const AccessRow& r) { return r.state == "open" || r.state == "claimed"; });
-  if (open < kMostOpenAccesses) return {};
-  return Error{Fault::busy, account + " has " + std::to_string(open) + " deliveries open; revoke one first"};
-}
-
-Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& statement, const Contents& contents) {
-  auto secret = vault.slots().read(statement.slot);
-  if (!secret) return secret.error();
-  std::vector<SealedItem> out;
-  for (std::size_t i = 0; i < contents.recordings.size(); ++i) {
-    const OpenRecording& recording = contents.recordings[i];
-    const Columns& c = recording.record.columns;
-    auto recording_secret = vault.slots().read(c.slot);
-    if (!recording_secret) return recording_secret.error().at(c.recording);
-    const auto entry = print_entry({contents.names[i], c.size, c.call_time, recording.metadata.sha256});
-    auto sealed = seal_item(statement, *secret, {c.recording, *recording_secret, recording.file_key, entry});
-    if (!sealed) return sealed.error().at(c.recording);
-    out.push_back(std::move(*sealed));
-  }
-  return out;
-}
-
-bool running(const AccessRow& row) { return row.state == "open" || row.state == "claimed"; }
-
 // `replaces`, if any, has ended when the new delivery begins: in the same transaction, if it runs now.
 Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& request, const Chosen& chosen,
                       const AccessRow* replaces) {
-  auto contents = open_contents(vault, actor, request.customer, chosen.ids);
+  auto contents = open_contents(vault, actor, chosen.ids, [&](const OpenRecording& recording) -> Result<void> {
+    const Columns& c = recording.row.columns;
+    if (c.klass == "customer" && c.customer == request.customer) return {};
+    return Error{Fault::usage, c.recording + ": not held for customer " + request.customer};
+  });
   if (!contents) return contents.error();
-  auto password = keys::Password::generate();
-  if (!password) return password.error();
-  const base::Seconds now = vault.clock().now();
-  const keys::AccessTerms terms{new_id('d'),
-                                request.customer,
-                                keys::AccessKind::delivery,
-                                now,
-                                now + request.lasts.value_or(vault.config().delivery_expires),
-                                base::random_bytes(32)};
-  auto key = password->derive(terms);
-  if (!key) return key.error();
-
-  // All the sealing comes before the transaction, which shall be short; a slot that stays unused costs nothing.
-  std::uint64_t slot = 0;
-  if (auto r = vault.catalog().change([&]() -> Result<void> {
-        auto taken = vault.catalog().take_slot(vault.slots().high_water());
-        if (!taken) return taken.error();
-        slot = *taken;
-        return {};
-      });
-      !r)
-    return r.error();
-  if (auto r = vault.slots().reserve(slot); !r) return r.error();
-  const AccessStatement statement{terms,          key->recipient(),    request.customer, slot,
-                                  request.strict, request.any_address, actor.holder.name};
-  auto note = sign_access(statement, actor.signer);
-  if (!note) return note.error();
-  auto items = seal_items(vault, statement, *contents);
-  if (!items) return items.error();
-
-  AccessRow row;
-  row.id = terms.id;
-  row.kind = "delivery";
-  row.account = terms.account;
-  row.customer = request.customer;
-  row.not_before = terms.not_before;
-  row.expires = terms.expires;
-  row.slot = slot;
-  row.strict = request.strict;
-  row.any_address = request.any_address;
-  row.statement = *note;
-  row.created_at = now;
+  const OfferTerms terms{keys::AccessKind::delivery,
+                         request.customer,
+                         request.customer,
+                         request.lasts.value_or(vault.config().delivery_expires),
+                         request.strict,
+                         request.any_address};
+  auto offer = prepare_offer(vault, actor, terms, *contents);
+  if (!offer) return offer.error();
+  const std::string& id = offer->statement.terms.id;
   auto r = vault.audit().act([&]() -> Result<void> {
     if (replaces != nullptr) {
       if (running(*replaces)) {
-        auto ended = vault.catalog().end_access(replaces->id, "revoked", now);
+        auto ended = vault.catalog().end_access(replaces->id, "revoked", vault.clock().now());
         if (!ended) return ended.error();
         if (*ended == 0) return Error{Fault::busy, replaces->id + " has just ended"};
       }
-      if (auto noted = vault.audit().note({"delivery.reissued", actor.holder.name, {replaces->id, terms.id}, ""});
-          !noted)
+      if (auto noted = vault.audit().note({"delivery.reissued", actor.holder.name, {replaces->id, id}, ""}); !noted)
         return noted;
     }
-    if (auto room = check_room(vault, terms.account); !room) return room;
-    if (auto added = vault.catalog().add_access(row); !added) return added;
-    for (std::size_t i = 0; i < items->size(); ++i) {
-      ItemRow item;
-      item.access = terms.id;
-      item.position = static_cast<std::uint32_t>(i);
-      item.recording = contents->recordings[i].row.columns.recording;
-      if (auto free = unrestricted(vault, item.recording); !free) return free;  // also not since it was opened
-      item.entry = (*items)[i].entry;
-      if (auto added = vault.catalog().add_item(item, (*items)[i].header); !added) return added;
-    }
-    return vault.audit().note({"delivery.made", actor.holder.name, {terms.id, request.customer}, ""});
+    if (auto room = check_room(vault, request.customer); !room) return room;
+    if (auto added = add_offer(vault, *offer, *contents); !added) return added;
+    return vault.audit().note({"delivery.made", actor.holder.name, {id, request.customer}, ""});
   });
   if (!r) return r.error();
   if (replaces != nullptr) {
     if (auto erased = finish_erasures(vault); !erased) return erased.error();
   }
-  auto text = password->text();
-  if (!text) return text.error();
-  return Delivery{terms.id,        terms.account, std::move(*text), items->size(),
-                  contents->bytes, terms.expires, chosen.restricted};
+  return Delivery{id,
+                  request.customer,
+                  std::move(offer->password),
+                  contents->recordings.size(),
+                  contents->bytes,
+                  offer->statement.terms.expires,
+                  chosen.restricted};
 }
 
 }  // namespace
@@ -238,27 +134,6 @@ Result<Chosen> left_of(Vault& vault, const AccessRow& delivery) {
   return left;
 }
 
-// Ends it under a statement of the actor, and destroys its erase secret.
-Result<void> end_by(Vault& vault, const Actor& actor, const std::string& id) {
-  const std::string event = "delivery.revoked";
-  keys::NoteFields note;
-  note.type = "callvault/v1/act";
-  note.fields = {
-      {"act", event}, {"subject", id}, {"by", actor.holder.name}, {"at", base::rfc3339(vault.clock().now())}};
-  auto statement = actor.signer.sign(note.print());
-  if (!statement) return statement.error();
-  auto r = vault.audit().act([&]() -> Result<void> {
-    auto changed = vault.catalog().end_access(id, "revoked", vault.clock().now());
-    if (!changed) return changed.error();
-    if (*changed == 0) return Error{Fault::not_found, id + " has ended already"};
-    return vault.audit().note({event, actor.holder.name, {id}, *statement});
-  });
-  if (!r) return r;
-  auto erased = finish_erasures(vault);
-  if (!erased) return erased.error();
-  return {};
-}
-
 }  // namespace
 
 Result<void> revoke_delivery(Vault& vault, const Actor& actor, const std::string& id) {
@@ -266,7 +141,7 @@ Result<void> revoke_delivery(Vault& vault, const Actor& actor, const std::string
   auto row = find_delivery(vault, id);
   if (!row) return row.error();
   if (!running(*row)) return Error{Fault::not_found, id + " is " + row->state + " already"};
-  return end_by(vault, actor, id);
+  return end_offer(vault, actor, id, "delivery.revoked");
 }
 
 Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::string& id,

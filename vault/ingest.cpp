@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <set>
 
+#include "vault/intake.h"
 #include "vault/open_recording.h"
 #include "vault/pbx_name.h"
-#include "vault/seal.h"
 #include "vault/sidecar.h"
 #include "vault/sound.h"
 
@@ -92,11 +92,6 @@ Result<CallFacts> facts_of(const base::Path& source, const base::Path& below, co
   return facts;
 }
 
-bool valid_category(std::string_view text) {
-  return !text.empty() && text.size() <= 32 &&
-         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
-}
-
 Result<void> check_request(Vault& vault, const IngestRequest& request) {
   if (!request.category.empty() && !valid_category(request.category))
     return Error{Fault::usage, "a category is 1 to 32 of a-z, 0-9 and -"};
@@ -108,8 +103,8 @@ Result<void> check_request(Vault& vault, const IngestRequest& request) {
 }
 
 // What is known before the first byte is sealed.
-Result<SealJob> describe(Vault& vault, const base::Path& path, const base::Path& below, const IngestRequest& request,
-                         const Source& source) {
+Result<SealJob> job_for(Vault& vault, const base::Path& path, const base::Path& below, const IngestRequest& request,
+                        const Source& source) {
   SealJob job;
   job.source = source.fd.get();
   job.recipients = recipients_for(vault.roster(), request.klass);
@@ -120,21 +115,8 @@ Result<SealJob> describe(Vault& vault, const base::Path& path, const base::Path&
   c.recording = new_id('r');
   c.klass = request.klass;
   c.customer = request.customer;
-  c.category = !request.category.empty()         ? request.category
-               : valid_category(facts->category) ? facts->category
-                                                 : "inbound";
-  c.call_time = facts->started_at.value_or(vault.clock().now());
   c.size = source.info.size;
-  m.convention = facts->convention;
-  m.from = clean_utf8(facts->from);
-  m.to = clean_utf8(facts->to);
-  m.agent = clean_utf8(facts->agent);
-  m.direction = clean_utf8(facts->direction);
-  m.reference = clean_utf8(facts->reference);
-  m.group = clean_utf8(facts->group);
-  m.time_is_ingest = !facts->started_at;
-  m.time_uncertain = facts->time_uncertain;
-  m.parties_uncertain = facts->parties_uncertain;
+  describe(*facts, request.category, vault.clock().now(), c, m);
   return job;
 }
 
@@ -176,20 +158,7 @@ Result<void> keep(Vault& vault, const base::Path& path, const Source& source, Se
     return {};
   }
   if (auto r = vault.store().commit(id, *object); !r) return r;
-  RecordingRow row;
-  row.columns = sealed->columns;
-  row.quarantine = quarantine;
-  row.record = sealed->record;
-  if (auto r = vault.audit().act([&]() -> Result<void> {
-        if (auto set = vault.catalog().set_sealed(row, sealed->headers, sealed->metadata.version,
-                                                  sealed->metadata_payload, *key);
-            !set)
-          return set;
-        return vault.audit().note(
-            {quarantine.empty() ? "recording.sealed" : "recording.quarantined", "service", {id}, ""});
-      });
-      !r)
-    return r;
+  if (auto r = vault.audit().act([&] { return hold(vault, *sealed, quarantine, *key); }); !r) return r;
   outcome.id = id;
   return {};
 }
@@ -229,7 +198,7 @@ Result<void> take_in(Vault& vault, const base::Path& path, const base::Path& bel
   if (auto n = base::read_at(source->fd.get(), 0, head); !n) return n.error();
   std::string quarantine = quarantine_reason(path.filename().string(), source->info.size, head).value_or("");
   base::wipe(std::span(head));
-  auto job = describe(vault, path, below, request, *source);
+  auto job = job_for(vault, path, below, request, *source);
   if (!job) return job.error();
 
   const std::string id = job->columns.recording;

@@ -1,5 +1,7 @@
 #include "vault/seal.h"
 
+#include <optional>
+
 #include "keys/age_stream.h"
 #include "keys/kdf.h"
 #include "keys/recipient.h"
@@ -26,66 +28,103 @@ std::vector<keys::RoleHolder> recipients_for(const keys::Roster& roster, std::st
   return out;
 }
 
-Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
-                    base::Files& files) {
+struct Sealer::State {
+  base::SecretBytes file_key;
+  keys::Sha256Stream plain_hash{}, object_hash{};
+  std::optional<keys::StreamWriter> writer{};
+  std::uint64_t size = 0;
+  std::string sha256{}, object_sha256{};
+};
+
+Sealer::Sealer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Sealer::Sealer(Sealer&&) noexcept = default;
+Sealer& Sealer::operator=(Sealer&&) noexcept = default;
+Sealer::~Sealer() = default;
+
+Result<Sealer> Sealer::create(int object, base::Files& files) {
   auto file_key = base::SecretBytes::random(keys::kFileKey);
   if (!file_key) return file_key.error();
-
-  keys::Sha256Stream plain_hash;
-  keys::Sha256Stream object_hash;
-  auto writer = keys::StreamWriter::create(*file_key, [&](base::ByteView bytes) -> Result<void> {
-    object_hash.update(bytes);
-    return files.append(job.object, bytes);
-  });
+  auto state = std::make_unique<State>(State{std::move(*file_key)});
+  auto writer = keys::StreamWriter::create(state->file_key,
+                                           [state = state.get(), object, &files](base::ByteView bytes) -> Result<void> {
+                                             state->object_hash.update(bytes);
+                                             return files.append(object, bytes);
+                                           });
   if (!writer) return writer.error();
-  auto piece = base::SecretBytes::zeros(kPiece);
-  if (!piece) return piece.error();
-  std::uint64_t size = 0;
-  for (;;) {
-    auto n = base::read_at(job.source, size, piece->reveal_to_write());
-    if (!n) return n.error().at("read the source");
-    const auto part = piece->reveal().first(*n);
-    plain_hash.update(part);
-    if (auto r = writer->write(part); !r) return r.error().at("write the object");
-    size += *n;
-    if (*n < kPiece) break;
-  }
-  if (auto r = writer->finish(); !r) return r.error().at("write the object");
+  state->writer = std::move(*writer);
+  return Sealer(std::move(state));
+}
 
+Result<void> Sealer::add(base::ByteView plain) {
+  state_->plain_hash.update(plain);
+  state_->size += plain.size();
+  if (auto r = state_->writer->write(plain); !r) return r.error().at("write the object");
+  return {};
+}
+
+Result<void> Sealer::end() {
+  if (auto r = state_->writer->finish(); !r) return r.error().at("write the object");
+  state_->sha256 = hex_of(state_->plain_hash.finish());
+  state_->object_sha256 = hex_of(state_->object_hash.finish());
+  return {};
+}
+
+std::uint64_t Sealer::size() const { return state_->size; }
+const std::string& Sealer::sha256() const { return state_->sha256; }
+
+Result<Sealed> Sealer::seal(const SealJob& job, const base::SecretBytes& erase_secret,
+                            const keys::NoteSigner& service) const {
+  const base::SecretBytes& file_key = state_->file_key;
   Sealed out;
   out.columns = job.columns;
-  out.columns.size = size;
+  out.columns.size = state_->size;
   out.metadata = job.metadata;
   out.metadata.recording = out.columns.recording;
   out.metadata.klass = out.columns.klass;
   out.metadata.customer = out.columns.customer;
   out.metadata.category = out.columns.category;
   out.metadata.call_time = out.columns.call_time;
-  out.metadata.size = size;
-  out.metadata.sha256 = hex_of(plain_hash.finish());
+  out.metadata.size = state_->size;
+  out.metadata.sha256 = state_->sha256;
 
   auto text = print_metadata(out.metadata);
-  auto payload = keys::seal_payload(*file_key, text);
+  auto payload = keys::seal_payload(file_key, text);
   base::wipe(std::span(text));
   if (!payload) return payload.error();
   out.metadata_payload = base::base64(*payload);
 
   for (const auto& holder : job.recipients) {
-    auto header = keys::header_for(holder.recipient, *file_key);
+    auto header = keys::header_for(holder.recipient, file_key);
     if (!header) return header.error().at("wrap for " + holder.name);
     const std::string recipient = holder.recipient_id();
     auto sealed = keys::seal_header({out.columns.recording, recipient}, erase_secret, nullptr, *header);
     if (!sealed) return sealed.error();
     out.headers.push_back({recipient, base::base64(*sealed)});
   }
-  auto commitment = keys::commitment(*file_key, out.columns.recording);
+  auto commitment = keys::commitment(file_key, out.columns.recording);
   if (!commitment) return commitment.error();
-  auto record = sign_record({out.columns, hex_of(object_hash.finish()), hex_of(keys::sha256(*payload)),
-                             out.metadata.version, std::move(*commitment)},
+  auto record = sign_record({out.columns, state_->object_sha256, hex_of(keys::sha256(*payload)), out.metadata.version,
+                             std::move(*commitment)},
                             service);
   if (!record) return record.error();
   out.record = std::move(*record);
   return out;
+}
+
+Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
+                    base::Files& files) {
+  auto sealer = Sealer::create(job.object, files);
+  if (!sealer) return sealer.error();
+  auto piece = base::SecretBytes::zeros(kPiece);
+  if (!piece) return piece.error();
+  for (;;) {
+    auto n = base::read_at(job.source, sealer->size(), piece->reveal_to_write());
+    if (!n) return n.error().at("read the source");
+    if (auto r = sealer->add(piece->reveal().first(*n)); !r) return r.error();
+    if (*n < kPiece) break;
+  }
+  if (auto r = sealer->end(); !r) return r.error();
+  return sealer->seal(job, erase_secret, service);
 }
 
 }  // namespace vault

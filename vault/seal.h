@@ -2,6 +2,7 @@
 // metadata as a second payload, and the record that the service key signs over all of it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,32 @@ struct Sealed {
   std::string record;            // signed
 };
 
-// The object is written but not synced. Nothing that opens it stays in memory after the return.
+// One recording while it comes in, piece by piece: its file key, its object and the hashes of both. What is known of
+// the call may be said at the end. The destructor wipes what opens it.
+class Sealer {
+ public:
+  // `object`: descriptor to append the object to; the caller keeps it open, and syncs it.
+  static base::Result<Sealer> create(int object, base::Files& files);
+  Sealer(Sealer&&) noexcept;
+  Sealer& operator=(Sealer&&) noexcept;
+  ~Sealer();
+
+  base::Result<void> add(base::ByteView plain);  // after an error every later call fails
+  base::Result<void> end();                      // nothing more comes; once
+  std::uint64_t size() const;                    // of what came
+  const std::string& sha256() const;             // of all that came, hex; REQUIRES end()
+  // Of `job`: columns, metadata and recipients. REQUIRES end().
+  base::Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret,
+                            const keys::NoteSigner& service) const;
+
+ private:
+  struct State;
+  explicit Sealer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// All of a source at once. The object is written but not synced. Nothing that opens it stays in memory after the
+// return.
 base::Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
                           base::Files& files);
 

@@ -470,6 +470,8 @@ TEST_F(RawSession, ASecondChannelInTheMiddleOfSending) {
     EXPECT_EQ(reply.id, first + i);
     EXPECT_EQ(hash(reply.data()), hash(plain.subspan(i % 4 * kPart, kPart)));
   }
+  client.reset();
+  keeper_.wait_for_ends(1);
   EXPECT_EQ(keeper_.handles("call.wav").at(0).sent, std::uint64_t{kReads} * kPart);
 }
 

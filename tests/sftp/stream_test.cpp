@@ -25,8 +25,12 @@ class StreamTest : public testing::Test {
     base::Bytes packet(kMaxMessage);
     for (ssize_t n; (n = recv(keeper_.get(), packet.data(), packet.size(), 0)) > 0;) {
       const auto asked = testkit::must(decode_ask(base::ByteView(packet).first(static_cast<std::size_t>(n))));
-      const auto& book = std::get<ask::Book>(asked);
       if (!all.empty()) all += " ";
+      if (std::holds_alternative<ask::Close>(asked)) {
+        all += "close";
+        continue;
+      }
+      const auto& book = std::get<ask::Book>(asked);
       all += std::to_string(book.handle) + ":" + std::to_string(book.offset) + "+" + std::to_string(book.length) +
              (book.eof ? "!" : "") + (book.arrived ? "" : "?");
     }
@@ -38,10 +42,59 @@ class StreamTest : public testing::Test {
   InFlight in_flight_;
 };
 
+class BookingTest : public StreamTest {
+ protected:
+  void sent(std::uint32_t handle, std::uint64_t offset, std::uint32_t length) {
+    link_->book({handle, offset, length, false, false});
+  }
+  void arrived(std::uint32_t handle, std::uint64_t offset, std::uint32_t length, bool eof = false) {
+    link_->book({handle, offset, length, eof, true});
+  }
+};
+
+TEST_F(BookingTest, WhereAHandleBeginsIsToldAtOnceAndTheRestLater) {
+  sent(0, 0, 1000);
+  EXPECT_EQ(booked(), "0:0+1000?");
+  EXPECT_FALSE(link_->booking_due());
+  sent(0, 1000, 1000);
+  sent(0, 2000, 500);
+  EXPECT_EQ(booked(), "");
+  EXPECT_TRUE(link_->booking_due());
+  sent(1, 0, 10);
+  EXPECT_EQ(booked(), "0:1000+1500? 1:0+10?") << "another handle begins";
+  sent(0, 2500, 10);
+  EXPECT_EQ(booked(), "0:2500+10?");
+}
+
+TEST_F(BookingTest, ALongRunIsToldInParts) {
+  std::string told;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    sent(1, i * 100'000, 100'000);
+    arrived(1, i * 100'000, 100'000);
+    if (const auto some = booked(); !some.empty()) told += some + " ";
+  }
+  link_->book_what_waits();
+  EXPECT_FALSE(link_->booking_due());
+  told += booked();
+  EXPECT_EQ(told.substr(0, 60), "1:0+100000? 1:0+1100000 1:100000+1100000? 1:1100000+1100000 ");
+  EXPECT_TRUE(told.ends_with(" 1:9900000+100000")) << told;
+}
+
+TEST_F(BookingTest, WhatWaitsIsToldBeforeTheNextMessage) {
+  sent(1, 0, 1000);
+  sent(1, 1000, 1000);
+  arrived(1, 0, 2000);
+  arrived(1, 2000, 0, true);
+  EXPECT_EQ(booked(), "1:0+1000?");
+  link_->tell(ask::Close{1, true});
+  EXPECT_EQ(booked(), "1:1000+1000? 1:0+2000! close");
+}
+
 class InFlightTest : public StreamTest {
  protected:
   std::string arrived(std::uint64_t bytes) {
     in_flight_.arrived(bytes, *link_);
+    link_->book_what_waits();
     return booked();
   }
 };

@@ -1,0 +1,57 @@
+// Offer: what deliveries and grants share. Recordings are opened, compared, and wrapped for the key that a new password
+// makes; the access that holds them begins in the transaction of the act, and a role holder can end it in another.
+#pragma once
+
+#include <functional>
+
+#include "vault/access.h"
+#include "vault/open_recording.h"
+
+namespace vault {
+
+constexpr int kMostOpenAccesses = 8;  // of one account: as many as a log-in can choose from
+
+struct Contents {
+  std::vector<OpenRecording> recordings;
+  std::vector<std::string> names;  // what the folder shows, beside them
+  std::uint64_t bytes = 0;
+};
+
+// Faults: usage (no id of a recording), not_found, denied (no header for the actor, or quarantined), restricted,
+// damaged, and whatever `allowed` says.
+base::Result<Contents> open_contents(Vault& vault, const Actor& actor, const std::vector<std::string>& ids,
+                                     const std::function<base::Result<void>(const OpenRecording&)>& allowed);
+
+struct OfferTerms {
+  keys::AccessKind kind = keys::AccessKind::delivery;
+  std::string account;
+  std::string customer;  // empty: none
+  base::Seconds lasts = 0;
+  bool strict = false, any_address = false;
+};
+
+struct Offer {
+  AccessStatement statement;
+  std::string note;               // the statement, signed
+  std::vector<SealedItem> items;  // of the contents, in their order
+  base::SecretBytes password;     // its text; in no other place
+};
+
+// All that needs no transaction, which shall be short: password, erase secret, signature, sealing. When nothing comes
+// of it, a slot stays unused.
+base::Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& terms, const Contents& contents);
+
+// Inside the transaction of the act: the access begins. Items of a delivery are exclusive. Faults: busy (a recording is
+// in another delivery, or has other erase secrets than when it was opened), restricted and not_found (since then).
+base::Result<void> add_offer(Vault& vault, const Offer& offer, const Contents& contents);
+
+// Before it: Fault::busy when the account has as many open accesses as it can.
+base::Result<void> check_room(Vault& vault, const std::string& account);
+
+// Ends an access under a statement of the actor, noted as `event`, and destroys its erase secret. Fault::not_found: it
+// has ended already.
+base::Result<void> end_offer(Vault& vault, const Actor& actor, const std::string& id, const std::string& event);
+
+bool running(const AccessRow& row);  // open or claimed
+
+}  // namespace vault
