@@ -100,21 +100,55 @@ Result<void> check_room(Vault& vault, const std::string& account) {
   return Error{Fault::busy, account + " has " + std::to_string(open) + " deliveries open; revoke one first"};
 }
 
-Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& statement, const Contents& contents) {
+Result<void> open_again(Vault& vault, const keys::Identity& identity, OpenRecording& recording) {
+  auto opened = open_recording(vault, recording.row.columns.recording, identity);
+  if (!opened) return opened.error();
+  recording = std::move(*opened);
+  return {};
+}
+
+Result<SealedItem> seal_one(Vault& vault, const AccessStatement& statement, const base::SecretBytes& access_secret,
+                            const OpenRecording& recording, const std::string& name) {
+  const Columns& c = recording.record.columns;
+  auto recording_secret = vault.slots().read(c.slot);
+  if (!recording_secret) return recording_secret.error().at(c.recording);
+  const auto entry = print_entry({name, c.size, c.call_time, recording.metadata.sha256});
+  auto sealed = seal_item(statement, access_secret, {c.recording, *recording_secret, recording.file_key, entry});
+  if (!sealed) return sealed.error().at(c.recording);
+  return sealed;
+}
+
+Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& statement, Contents& contents,
+                                           const keys::Identity& identity) {
   auto secret = vault.slots().read(statement.slot);
   if (!secret) return secret.error();
   std::vector<SealedItem> out;
   for (std::size_t i = 0; i < contents.recordings.size(); ++i) {
-    const OpenRecording& recording = contents.recordings[i];
-    const Columns& c = recording.record.columns;
-    auto recording_secret = vault.slots().read(c.slot);
-    if (!recording_secret) return recording_secret.error().at(c.recording);
-    const auto entry = print_entry({contents.names[i], c.size, c.call_time, recording.metadata.sha256});
-    auto sealed = seal_item(statement, *secret, {c.recording, *recording_secret, recording.file_key, entry});
-    if (!sealed) return sealed.error().at(c.recording);
+    OpenRecording& recording = contents.recordings[i];
+    auto sealed = seal_one(vault, statement, *secret, recording, contents.names[i]);
+    if (!sealed && sealed.error().fault == Fault::not_found) {  // moved, and its old secret is gone
+      if (auto r = open_again(vault, identity, recording); !r) return r.error();
+      sealed = seal_one(vault, statement, *secret, recording, contents.names[i]);
+    }
+    if (!sealed) return sealed.error();
     out.push_back(std::move(*sealed));
   }
   return out;
+}
+
+// In the transaction: what was moved to another slot since it was sealed for this access is sealed once more.
+Result<void> follow_move(Vault& vault, const AccessStatement& statement, const keys::Identity& identity,
+                         OpenRecording& recording, const std::string& name, SealedItem& item) {
+  auto row = vault.catalog().recording(recording.row.columns.recording);
+  if (!row) return row.error();
+  if (row->columns.slot == recording.row.columns.slot) return {};
+  auto secret = vault.slots().read(statement.slot);
+  if (!secret) return secret.error();
+  if (auto r = open_again(vault, identity, recording); !r) return r;
+  auto sealed = seal_one(vault, statement, *secret, recording, name);
+  if (!sealed) return sealed.error();
+  item = std::move(*sealed);
+  return {};
 }
 
 bool running(const AccessRow& row) { return row.state == "open" || row.state == "claimed"; }
@@ -151,7 +185,7 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
                                   request.strict, request.any_address, actor.holder.name};
   auto note = sign_access(statement, actor.signer);
   if (!note) return note.error();
-  auto items = seal_items(vault, statement, *contents);
+  auto items = seal_items(vault, statement, *contents, actor.identity);
   if (!items) return items.error();
 
   AccessRow row;
@@ -167,6 +201,7 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
   row.statement = *note;
   row.created_at = now;
   auto r = vault.audit().act([&]() -> Result<void> {
+    if (auto newest = vault.roster_is_newest(); !newest) return newest;  // the actor still holds the role
     if (replaces != nullptr) {
       if (running(*replaces)) {
         auto ended = vault.catalog().end_access(replaces->id, "revoked", now);
@@ -185,7 +220,12 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
       item.position = static_cast<std::uint32_t>(i);
       item.recording = contents->recordings[i].row.columns.recording;
       if (auto free = unrestricted(vault, item.recording); !free) return free;  // also not since it was opened
+      OpenRecording& recording = contents->recordings[i];
+      if (auto followed = follow_move(vault, statement, actor.identity, recording, contents->names[i], (*items)[i]);
+          !followed)
+        return followed;
       item.entry = (*items)[i].entry;
+      item.slot = recording.row.columns.slot;
       if (auto added = vault.catalog().add_item(item, (*items)[i].header); !added) return added;
     }
     return vault.audit().note({"delivery.made", actor.holder.name, {terms.id, request.customer}, ""});
