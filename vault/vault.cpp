@@ -117,6 +117,12 @@ const base::Path& Vault::folder() const { return parts_->folder; }
 const Config& Vault::config() const { return parts_->config; }
 const Trust& Vault::trust() const { return parts_->trust; }
 const keys::Roster& Vault::roster() const { return parts_->roster; }
+Result<void> Vault::roster_is_newest() {
+  auto newest = parts_->catalog.number("roster_version");
+  if (!newest) return newest.error();
+  if (newest->value_or(0) <= parts_->roster.version()) return {};
+  return Error{Fault::busy, "who holds which role was changed meanwhile; do it again"};
+}
 const base::Clock& Vault::clock() const { return *parts_->clock; }
 Catalog& Vault::catalog() { return parts_->catalog; }
 keys::Slots& Vault::slots() { return parts_->slots; }

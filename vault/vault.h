@@ -36,6 +36,9 @@ class Vault {
   const Config& config() const;
   const Trust& trust() const;
   const keys::Roster& roster() const;
+  // Fault::busy when somebody has put in a newer one since this vault was opened: open it again. Inside a transaction
+  // the answer holds until its end.
+  base::Result<void> roster_is_newest();
   const base::Clock& clock() const;
   Catalog& catalog();
   keys::Slots& slots();
