@@ -112,7 +112,7 @@ Result<Role> role_named(std::string_view name) {
   return Error{Fault::usage, "no such role; roles are it-manager, tech-manager and recovery"};
 }
 
-std::string RoleHolder::recipient_id() const { return "r-" + base::hex(sha256(recipient.key())).substr(0, 16); }
+std::string recipient_id(const Recipient& recipient) { return "r-" + base::hex(sha256(recipient.key())).substr(0, 16); }
 
 Result<Roster> Roster::verify(std::string_view note, const PinnedKeys& pinned, std::uint64_t at_least) {
   std::vector<NoteVerifier> all = pinned.it_managers;

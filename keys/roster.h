@@ -14,14 +14,16 @@ enum class Role { it_manager, tech_manager, recovery };
 std::string_view name_of(Role role);  // "it-manager", "tech-manager", "recovery"
 base::Result<Role> role_named(std::string_view name);
 
+// The id under which header rows name a role's recipient: "r-" and the first 16 hex digits of SHA-256(recipient key).
+std::string recipient_id(const Recipient& recipient);
+
 struct RoleHolder {
   Role role;
   std::string name;  // [a-z0-9-]{1,32}; also the name of the signing key
   Recipient recipient;
   NoteVerifier signing_key;
 
-  // The id under which header rows name this recipient: "r-" and the first 16 hex digits of SHA-256(recipient key).
-  std::string recipient_id() const;
+  std::string recipient_id() const { return keys::recipient_id(recipient); }
 };
 
 // The signing keys of trust.toml. The recovery's may only name a new IT Manager: a roster it signed holds one IT

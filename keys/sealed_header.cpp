@@ -61,6 +61,14 @@ base::Result<SecretBytes> open_header(const HeaderPlace& place, const SecretByte
   return header;
 }
 
+base::Result<base::Bytes> reseal_header(const HeaderPlace& place, const SecretBytes& old_recording_secret,
+                                        const SecretBytes& recording_secret, const SecretBytes* access_secret,
+                                        base::ByteView sealed) {
+  const auto header = open_header(place, old_recording_secret, access_secret, sealed);
+  if (!header) return header.error();
+  return seal_header(place, recording_secret, access_secret, header->reveal());
+}
+
 base::Result<base::Bytes> commitment(const SecretBytes& file_key, std::string_view recording) {
   const auto out = hkdf_sha256(file_key.reveal(), base::as_bytes(recording), base::as_bytes(label::kCommit), 32);
   if (!out) return out.error();

@@ -21,6 +21,11 @@ base::Result<base::Bytes> seal_header(const HeaderPlace& place, const base::Secr
 base::Result<base::SecretBytes> open_header(const HeaderPlace& place, const base::SecretBytes& recording_secret,
                                             const base::SecretBytes* access_secret, base::ByteView sealed);
 
+// The same header under another secret of its recording. Faults of open_header().
+base::Result<base::Bytes> reseal_header(const HeaderPlace& place, const base::SecretBytes& old_recording_secret,
+                                        const base::SecretBytes& recording_secret,
+                                        const base::SecretBytes* access_secret, base::ByteView sealed);
+
 // The commitment that the ingest record carries: HKDF-SHA256(file key, salt = recording id, "callvault/v1/commit"), 32
 // bytes.
 base::Result<base::Bytes> commitment(const base::SecretBytes& file_key, std::string_view recording);

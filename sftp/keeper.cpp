@@ -173,7 +173,8 @@ Result<void> Keeper::open_anew() {
 // What a new role holder signs must verify at once, and no act succeeds under the roles of before.
 bool Keeper::follow_roles() {
   const std::int64_t now = base::monotonic_ms();
-  if (now < follow_ms_ || !vault_.roles_changed()) return false;
+  const auto newest = vault_.roster_is_newest();
+  if (now < follow_ms_ || newest || newest.error().fault != base::Fault::busy) return false;
   auto r = open_anew();
   if (r) {
     base::log_info("roles were changed: recipients.note, version " + std::to_string(vault_.roster().version()));

@@ -82,8 +82,9 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
   if (item.gone && !lingers) return Refusal::gone;
   if (item.withdrawn) return Refusal::withdrawn;
   auto opened = [&]() -> Result<OpenedItem> {
-    auto row = vault_->catalog().recording(item.recording);
-    if (!row) return row.error();
+    auto stored = vault::stored_recording(*vault_, item.recording, row_.id);
+    if (!stored) return stored.error();
+    const vault::RecordingRow* const row = &stored->row;
     if (row->state != "sealed" && !(lingers && row->state == "erasing"))
       return Error{Fault::not_found, item.recording + ": " + row->state};
     if (auto r = vault::unrestricted(*vault_, item.recording); !r) return r.error();
@@ -91,16 +92,13 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
     if (!record) return record.error();
     if (record->columns.customer != row_.customer)
       return Error{Fault::damaged, item.recording + ": belongs to another customer than " + row_.id};
-    auto stored = vault_->catalog().header(item.recording, row_.id);
-    if (!stored) return stored.error();
-    if (!*stored) return Error{Fault::damaged, item.recording + ": no header for " + row_.id};
-    auto sealed = base::unbase64(**stored);
+    if (!stored->header) return Error{Fault::damaged, item.recording + ": no header for " + row_.id};
+    auto sealed = base::unbase64(*stored->header);
     if (!sealed) return sealed.error();
-    auto recording_secret = vault_->slots().read(row->columns.slot);
-    if (!recording_secret) return recording_secret.error();
+    if (!stored->secret) return stored->secret.error();
     auto access_secret = vault_->slots().read(row_.slot);
     if (!access_secret) return access_secret.error();
-    auto header = keys::open_header({item.recording, row_.id}, *recording_secret, &*access_secret, *sealed);
+    auto header = keys::open_header({item.recording, row_.id}, *stored->secret, &*access_secret, *sealed);
     if (!header) return header.error();
     auto object = vault_->store().open(item.recording);
     if (!object) return object.error();

@@ -139,9 +139,12 @@ Result<void> Catalog::change(const std::function<Result<void>()>& work) {
 }
 
 Result<void> Catalog::read(const std::function<Result<void>()>& work) {
+  if (state_->inside) return work();
   if (auto r = run(state_->sql, "BEGIN"); !r) return r;
+  state_->inside = true;
   auto done = work();
   (void)run(state_->sql, "COMMIT");  // nothing was changed: an error here loses nothing
+  state_->inside = false;
   return done;
 }
 

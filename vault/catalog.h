@@ -69,6 +69,7 @@ struct ItemRow {
   std::string recording_state;     // joined
   base::Seconds linger_until = 0;  // joined
   std::uint64_t size = 0;          // joined: plaintext bytes
+  std::uint64_t slot = 0;          // for add_item(): the recording's, under which the item's header is sealed
   bool restricted = false;         // joined: its recording has an open restriction
 };
 
@@ -76,6 +77,12 @@ struct RestrictionRow {
   std::string id, recording;
   base::Seconds opened_at = 0, closed_at = 0;  // closed_at 0: open
   std::string opening, release;                // signed statements
+};
+
+struct OldSlot {
+  std::uint64_t slot = 0;
+  std::string recording;
+  std::string record;  // the signed record that names both
 };
 
 struct AuditRow {
@@ -100,7 +107,7 @@ class Catalog {
 
   // One transaction around `work`: committed when it returns a success, rolled back otherwise. Not nested.
   base::Result<void> change(const std::function<base::Result<void>()>& work);
-  // A consistent view for several reads.
+  // A consistent view for several reads; inside change() or another read() it is there already.
   base::Result<void> read(const std::function<base::Result<void>()>& work);
   // Copies the write-ahead log into the database and empties it: deleted rows leave the disk. Does not wait: the number
   // of frames that stay because readers are in the way, 0 = none.
@@ -124,6 +131,7 @@ class Catalog {
   struct Header {
     std::string recipient;
     std::string sealed;  // base64
+    friend bool operator==(const Header&, const Header&) = default;
   };
   // writing -> sealed, with everything that belongs to it. Fault::not_found when it is not in state writing.
   base::Result<void> set_sealed(const RecordingRow& row, const std::vector<Header>& headers,
@@ -151,9 +159,27 @@ class Catalog {
   // Open and closed ones, oldest first; without a recording those of all.
   base::Result<std::vector<RestrictionRow>> restrictions(const std::optional<std::string>& recording);
 
+  // Recordings that can be opened, sealed ones and those that linger, with all that a move to another slot touches.
+  struct Held {
+    RecordingRow row;
+    std::vector<Header> headers;  // in the order of their recipients
+    std::string metadata;         // base64; empty: missing
+  };
+  base::Result<std::uint64_t> count_held();
+  // Those with slots from `first` to `last`, in their order, at most `limit`. One view only inside read() or change().
+  base::Result<std::vector<Held>> held(long long first, long long last, std::size_t limit);
+  base::Result<void> add_header(const std::string& recording, const Header& header);
+  // Out of `old`, which is to be erased from now on: another slot, the record that names it, and other headers.
+  base::Result<void> move_recording(const OldSlot& old, std::uint64_t slot, const std::string& record,
+                                    const std::vector<Header>& headers);
+  base::Result<std::vector<OldSlot>> old_slots();
+  base::Result<int> drop_old_slot(std::uint64_t slot);
+  // The recording, access or audit month whose slot this is; nothing: nobody's.
+  base::Result<std::optional<std::string>> user_of_slot(std::uint64_t slot);
+
   base::Result<void> add_access(const AccessRow& row);
   base::Result<void> add_item(const ItemRow& item,
-                              const std::string& sealed_header);  // Fault::busy: in another delivery
+                              const std::string& sealed_header);  // Fault::busy: in another delivery, or slot
   base::Result<AccessRow> access(const std::string& id);
   base::Result<std::vector<AccessRow>> accesses(const std::optional<std::string>& kind);
   // Of one account: open first, then claimed, then the newest that ended; at most `limit`.

@@ -100,6 +100,8 @@ Result<void> Catalog::add_item(const ItemRow& item, const std::string& sealed_he
     if (!recording_row) return recording_row.error();
     if (recording_row->state != "sealed")
       return Error{Fault::not_found, item.recording + ": " + recording_row->state + " meanwhile"};
+    if (recording_row->columns.slot != item.slot)
+      return Error{Fault::busy, item.recording + ": moved to another slot meanwhile; do it again"};
     if (item.exclusive) {
       auto other = delivery_of(item.recording);
       if (!other) return other.error();

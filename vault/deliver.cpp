@@ -80,7 +80,7 @@ Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& r
         return noted;
     }
     if (auto room = check_room(vault, request.customer); !room) return room;
-    if (auto added = add_offer(vault, *offer, *contents); !added) return added;
+    if (auto added = add_offer(vault, actor, *offer, *contents); !added) return added;
     return vault.audit().note({"delivery.made", actor.holder.name, {id, request.customer}, ""});
   });
   if (!r) return r.error();

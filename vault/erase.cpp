@@ -9,6 +9,7 @@
 
 namespace vault {
 
+using base::Error;
 using base::Fault;
 using base::Result;
 
@@ -87,6 +88,26 @@ Result<void> may_be_erased(Vault& vault, const RecordingRow& row) {
 
 }  // namespace
 
+Result<void> verified_old_slot(Vault& vault, const OldSlot& old) {
+  const auto refused = [&](const std::string& why) {
+    return Error{Fault::damaged, "old slot " + std::to_string(old.slot) + ": " + why};
+  };
+  auto then = vault.records().verify(old.record);
+  if (!then) return refused(then.error().what);
+  if (then->columns.recording != old.recording || then->columns.slot != old.slot)
+    return refused("its record names another recording or slot");
+  auto row = vault.catalog().recording(old.recording);
+  if (!row) return refused(row.error().what);
+  auto now = verified_record(vault, *row);
+  if (!now) return refused(now.error().what);
+  // Slot numbers only rise: with an older record put back, the slot that rules is not the old one of its past.
+  if (now->columns.slot <= old.slot) return refused(old.recording + " was not moved out of it");
+  auto user = vault.catalog().user_of_slot(old.slot);
+  if (!user) return user.error();
+  if (*user) return refused("it is in use by " + **user);
+  return {};
+}
+
 Result<Erased> finish_erasures(Vault& vault) {
   Catalog& catalog = vault.catalog();
   auto recordings = due_recordings(vault);
@@ -95,7 +116,10 @@ Result<Erased> finish_erasures(Vault& vault) {
   if (!accesses) return accesses.error();
   keep_verified(*recordings, [&](const RecordingRow& row) { return may_be_erased(vault, row); });
   keep_verified(*accesses, [&](const AccessRow& row) { return verified_access(vault, row); });
-  if (recordings->empty() && accesses->empty()) return Erased{};
+  auto old_slots = catalog.old_slots();
+  if (!old_slots) return old_slots.error();
+  keep_verified(*old_slots, [&](const OldSlot& old) { return verified_old_slot(vault, old); });
+  if (recordings->empty() && accesses->empty() && old_slots->empty()) return Erased{};
 
   std::set<keys::SlotId> slots;
   std::set<std::string> objects;
@@ -104,6 +128,7 @@ Result<Erased> finish_erasures(Vault& vault) {
     objects.insert(row.columns.recording);
   }
   for (const auto& row : *accesses) slots.insert(row.slot);
+  for (const auto& old : *old_slots) slots.insert(old.slot);
   auto generation = vault.slots().erase(slots);
   if (!generation) return generation.error().at("destroy the erase secrets");
   const auto level = vault.slots().level();
@@ -130,9 +155,17 @@ Result<Erased> finish_erasures(Vault& vault) {
       if (auto marked = catalog.set_secret_gone(row.id); !marked) return marked;
       ++erased.accesses;
     }
+    for (const auto& old : *old_slots) {
+      auto dropped = catalog.drop_old_slot(old.slot);
+      if (!dropped) return dropped.error();
+      erased.old_slots += static_cast<std::size_t>(*dropped);
+    }
     if (auto set = catalog.set_setting("slots_generation", std::to_string(*generation)); !set) return set;
     return vault.audit().note(
-        {"erasure.done", "service", {std::to_string(erased.recordings), std::to_string(erased.accesses)}, ""});
+        {"erasure.done",
+         "service",
+         {std::to_string(erased.recordings), std::to_string(erased.accesses), std::to_string(erased.old_slots)},
+         ""});
   });
   if (!r) return r.error();
   // Deleted rows leave the write-ahead log too. Readers may be in the way: no proof rests on it, and it is tried again.

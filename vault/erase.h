@@ -28,12 +28,17 @@ base::Result<void> end_linger(Vault& vault, const std::string& access, const std
 struct Erased {
   std::size_t recordings = 0;
   std::size_t accesses = 0;
+  std::size_t old_slots = 0;
   bool log_emptied = true;  // false: call Catalog::empty_log() again later
 };
 
-// Steps 2 to 4 for every recording in state erasing that does not linger, and the erase secrets of accesses that have
-// ended: one commit of the key-slot store for all of them. Can be repeated; two processes may do it at once. Rows that
-// disagree with their signed record or statement are left out, and so is what is restricted.
+// Steps 2 to 4 for every recording in state erasing that does not linger, the erase secrets of accesses that have
+// ended, and those of slots that recordings were moved out of: one commit of the key-slot store for all of them. Can be
+// repeated; two processes may do it at once. Rows that disagree with their signed record or statement are left out, and
+// so is what is restricted.
 base::Result<Erased> finish_erasures(Vault& vault);
+
+// The recording that `old` names lay in that slot, lies in a later one now, and nothing else uses it. Fault::damaged.
+base::Result<void> verified_old_slot(Vault& vault, const OldSlot& old);
 
 }  // namespace vault

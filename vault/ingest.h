@@ -31,7 +31,8 @@ struct IngestOutcome {
   std::optional<base::Error> error;  // also the reason of a quarantine
 };
 
-// One regular file. `below` is the folder that was given (for conventions that live in the path), or empty.
+// One regular file. When the roster was changed since `vault` was opened, `vault` is opened anew: keep nothing that
+// points into it. `below` is the folder that was given (for conventions that live in the path), or empty.
 IngestOutcome ingest_file(Vault& vault, const base::Path& source, const base::Path& below,
                           const IngestRequest& request);
 

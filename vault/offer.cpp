@@ -48,21 +48,55 @@ Result<std::uint64_t> new_slot(Vault& vault) {
   return slot;
 }
 
-Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& statement, const Contents& contents) {
+Result<void> open_again(Vault& vault, const keys::Identity& identity, OpenRecording& recording) {
+  auto opened = open_recording(vault, recording.row.columns.recording, identity);
+  if (!opened) return opened.error();
+  recording = std::move(*opened);
+  return {};
+}
+
+Result<SealedItem> seal_one(Vault& vault, const AccessStatement& statement, const base::SecretBytes& access_secret,
+                            const OpenRecording& recording, const std::string& name) {
+  const Columns& c = recording.record.columns;
+  auto recording_secret = vault.slots().read(c.slot);
+  if (!recording_secret) return recording_secret.error().at(c.recording);
+  const auto entry = print_entry({name, c.size, c.call_time, recording.metadata.sha256});
+  auto sealed = seal_item(statement, access_secret, {c.recording, *recording_secret, recording.file_key, entry});
+  if (!sealed) return sealed.error().at(c.recording);
+  return sealed;
+}
+
+Result<std::vector<SealedItem>> seal_items(Vault& vault, const AccessStatement& statement, Contents& contents,
+                                           const keys::Identity& identity) {
   auto secret = vault.slots().read(statement.slot);
   if (!secret) return secret.error();
   std::vector<SealedItem> out;
   for (std::size_t i = 0; i < contents.recordings.size(); ++i) {
-    const OpenRecording& recording = contents.recordings[i];
-    const Columns& c = recording.record.columns;
-    auto recording_secret = vault.slots().read(c.slot);
-    if (!recording_secret) return recording_secret.error().at(c.recording);
-    const auto entry = print_entry({contents.names[i], c.size, c.call_time, recording.metadata.sha256});
-    auto sealed = seal_item(statement, *secret, {c.recording, *recording_secret, recording.file_key, entry});
-    if (!sealed) return sealed.error().at(c.recording);
+    OpenRecording& recording = contents.recordings[i];
+    auto sealed = seal_one(vault, statement, *secret, recording, contents.names[i]);
+    if (!sealed && sealed.error().fault == Fault::not_found) {  // moved, and its old secret is gone
+      if (auto r = open_again(vault, identity, recording); !r) return r.error();
+      sealed = seal_one(vault, statement, *secret, recording, contents.names[i]);
+    }
+    if (!sealed) return sealed.error();
     out.push_back(std::move(*sealed));
   }
   return out;
+}
+
+// In the transaction: what was moved to another slot since it was sealed for this access is sealed once more.
+Result<void> follow_move(Vault& vault, const AccessStatement& statement, const keys::Identity& identity,
+                         OpenRecording& recording, const std::string& name, SealedItem& item) {
+  auto row = vault.catalog().recording(recording.row.columns.recording);
+  if (!row) return row.error().at(recording.row.columns.recording);
+  if (row->columns.slot == recording.row.columns.slot) return {};
+  auto secret = vault.slots().read(statement.slot);
+  if (!secret) return secret.error();
+  if (auto r = open_again(vault, identity, recording); !r) return r;
+  auto sealed = seal_one(vault, statement, *secret, recording, name);
+  if (!sealed) return sealed.error();
+  item = std::move(*sealed);
+  return {};
 }
 
 AccessRow row_of(const AccessStatement& statement, const std::string& note) {
@@ -82,7 +116,7 @@ AccessRow row_of(const AccessStatement& statement, const std::string& note) {
 
 }  // namespace
 
-Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& wanted, const Contents& contents) {
+Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& wanted, Contents& contents) {
   auto password = keys::Password::generate();
   if (!password) return password.error();
   const base::Seconds now = vault.clock().now();
@@ -100,27 +134,28 @@ Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& 
                             wanted.strict, wanted.any_address, actor.holder.name};
   auto note = sign_access(statement, actor.signer);
   if (!note) return note.error();
-  auto items = seal_items(vault, statement, contents);
+  auto items = seal_items(vault, statement, contents, actor.identity);
   if (!items) return items.error();
   auto text = password->text();
   if (!text) return text.error();
   return Offer{std::move(statement), std::move(*note), std::move(*items), std::move(*text)};
 }
 
-Result<void> add_offer(Vault& vault, const Offer& offer, const Contents& contents) {
+Result<void> add_offer(Vault& vault, const Actor& actor, Offer& offer, Contents& contents) {
+  if (auto r = vault.roster_is_newest(); !r) return r;  // the actor still holds the role
   if (auto r = vault.catalog().add_access(row_of(offer.statement, offer.note)); !r) return r;
   for (std::size_t i = 0; i < offer.items.size(); ++i) {
+    OpenRecording& recording = contents.recordings[i];
     ItemRow item;
     item.access = offer.statement.terms.id;
     item.position = static_cast<std::uint32_t>(i);
-    item.recording = contents.recordings[i].row.columns.recording;
+    item.recording = recording.row.columns.recording;
     item.exclusive = offer.statement.terms.kind == keys::AccessKind::delivery;
-    item.entry = offer.items[i].entry;
     if (auto r = unrestricted(vault, item.recording); !r) return r;  // also not since it was opened
-    auto now = vault.catalog().recording(item.recording);
-    if (!now) return now.error().at(item.recording);
-    if (now->columns.slot != contents.recordings[i].row.columns.slot)
-      return Error{Fault::busy, item.recording + " was given new keys meanwhile; try again"};
+    if (auto r = follow_move(vault, offer.statement, actor.identity, recording, contents.names[i], offer.items[i]); !r)
+      return r;
+    item.entry = offer.items[i].entry;
+    item.slot = recording.row.columns.slot;
     if (auto r = vault.catalog().add_item(item, offer.items[i].header); !r) return r;
   }
   return {};

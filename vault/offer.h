@@ -39,11 +39,12 @@ struct Offer {
 
 // All that needs no transaction, which shall be short: password, erase secret, signature, sealing. When nothing comes
 // of it, a slot stays unused.
-base::Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& terms, const Contents& contents);
+base::Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& terms, Contents& contents);
 
-// Inside the transaction of the act: the access begins. Items of a delivery are exclusive. Faults: busy (a recording is
-// in another delivery, or has other erase secrets than when it was opened), restricted and not_found (since then).
-base::Result<void> add_offer(Vault& vault, const Offer& offer, const Contents& contents);
+// Inside the transaction of the act: the access begins. Items of a delivery are exclusive. A recording that was moved to
+// another slot since it was opened is opened and sealed once more. Faults: busy (a recording is in another delivery, or
+// who holds which role was changed), restricted and not_found (since it was opened).
+base::Result<void> add_offer(Vault& vault, const Actor& actor, Offer& offer, Contents& contents);
 
 // Before it: Fault::busy when the account has as many open accesses as it can.
 base::Result<void> check_room(Vault& vault, const std::string& account);

@@ -12,6 +12,7 @@ using base::Result;
 namespace {
 
 constexpr std::size_t kPiece = 4 * keys::kChunk;
+constexpr int kTries = 3;  // of a recording that is moved again and again, or whose secret is gone
 
 }  // namespace
 
@@ -22,26 +23,53 @@ Result<Record> verified_record(const Vault& vault, const RecordingRow& row) {
   return record;
 }
 
+Result<StoredRecording> stored_recording(Vault& vault, const std::string& id, const std::string& recipient) {
+  Catalog& catalog = vault.catalog();
+  for (int tries = 1;; ++tries) {
+    StoredRecording out{{}, {}, Error{Fault::not_found, "not read"}};
+    auto r = catalog.read([&]() -> Result<void> {
+      auto row = catalog.recording(id);
+      if (!row) return row.error();
+      out.row = std::move(*row);
+      auto header = catalog.header(id, recipient);
+      if (!header) return header.error();
+      out.header = std::move(*header);
+      return {};
+    });
+    if (!r) return r.error();
+    out.secret = vault.slots().read(out.row.columns.slot);
+    const bool moved = !out.secret && out.secret.error().fault == Fault::not_found && out.row.state != "erased";
+    if (!moved || tries == kTries) return out;
+  }
+}
+
 Result<OpenRecording> open_recording(Vault& vault, const std::string& id, const keys::Identity& identity) {
-  auto row = vault.catalog().recording(id);
-  if (!row) return row.error().at(id);
-  if (row->state == "erased" || row->state == "erasing")
-    return Error{Fault::not_found, id + ": erased (" + row->reason + ")"};
-  if (row->state != "sealed") return Error{Fault::not_found, id + ": not taken in completely"};
-  auto record = verified_record(vault, *row);
-  if (!record) return record.error();
+  auto stored = stored_recording(vault, id, keys::recipient_id(identity.recipient()));
+  if (!stored) return stored.error().at(id);
+  const RecordingRow& row = stored->row;
+  if (row.state == "erased" || row.state == "erasing")
+    return Error{Fault::not_found, id + ": erased (" + row.reason + ")"};
+  if (row.state != "sealed") return Error{Fault::not_found, id + ": not taken in completely"};
+  if (auto record = verified_record(vault, row); !record) return record.error();
 
   const auto* holder = vault.roster().holding(identity.recipient());
   if (holder == nullptr) return Error{Fault::denied, "this identity holds no role in this vault"};
-  const std::string recipient = holder->recipient_id();
-  auto stored = vault.catalog().header(id, recipient);
-  if (!stored) return stored.error();
-  if (!*stored) return Error{Fault::denied, id + ": there is no header for " + holder->name};
-  auto sealed = base::unbase64(**stored);
+  if (!stored->header) return Error{Fault::denied, id + ": there is no header for " + holder->name};
+  if (!stored->secret) return Error{Fault::damaged, id + ": its erase secret is gone: " + stored->secret.error().what};
+  auto metadata = vault.catalog().metadata(id);
+  if (!metadata) return metadata.error();
+  return open_rows(vault, {row, holder->recipient_id(), *stored->header, metadata->value_or("")}, *stored->secret,
+                   identity);
+}
+
+Result<OpenRecording> open_rows(const Vault& vault, const RowsToOpen& rows, const base::SecretBytes& secret,
+                                const keys::Identity& identity) {
+  const std::string& id = rows.row.columns.recording;
+  auto record = verified_record(vault, rows.row);
+  if (!record) return record.error();
+  auto sealed = base::unbase64(rows.header);
   if (!sealed) return sealed.error().at(id + ": header");
-  auto secret = vault.slots().read(row->columns.slot);
-  if (!secret) return Error{Fault::damaged, id + ": its erase secret is gone: " + secret.error().what};
-  auto header = keys::open_header({id, recipient}, *secret, nullptr, *sealed);
+  auto header = keys::open_header({id, rows.recipient}, secret, nullptr, *sealed);
   if (!header) return header.error().at(id + ": header");
   auto file_key = identity.unwrap_one(header->reveal());
   if (!file_key) return file_key.error().at(id);
@@ -50,10 +78,8 @@ Result<OpenRecording> open_recording(Vault& vault, const std::string& id, const 
   if (*commitment != record->commitment)
     return Error{Fault::damaged, id + ": the header holds another key than the ingest record names"};
 
-  auto text = vault.catalog().metadata(id);
-  if (!text) return text.error();
-  if (!*text) return Error{Fault::damaged, id + ": its metadata is missing"};
-  auto payload = base::unbase64(**text);
+  if (rows.metadata.empty()) return Error{Fault::damaged, id + ": its metadata is missing"};
+  auto payload = base::unbase64(rows.metadata);
   if (!payload) return payload.error().at(id + ": metadata");
   if (base::hex(keys::sha256(*payload)) != record->metadata_sha256)
     return Error{Fault::damaged, id + ": the metadata is not the one in the ingest record"};
@@ -62,11 +88,23 @@ Result<OpenRecording> open_recording(Vault& vault, const std::string& id, const 
   auto metadata = parse_metadata(plain->reveal());
   if (!metadata) return metadata.error().at(id + ": metadata");
   if (auto r = compare(*record, *metadata); !r) return r.error().at(id);
-  return OpenRecording{std::move(*row),
+  return OpenRecording{rows.row,
                        std::move(*record),
                        {header->reveal().begin(), header->reveal().end()},
                        std::move(*file_key),
                        std::move(*metadata)};
+}
+
+Result<void> secret_is_there(Vault& vault, const RecordingRow& row) {
+  const std::string& id = row.columns.recording;
+  auto secret = vault.slots().read(row.columns.slot);
+  if (!secret && secret.error().fault == Fault::not_found) {
+    auto now = stored_recording(vault, id, "");
+    if (!now) return now.error().at(id);
+    secret = std::move(now->secret);
+  }
+  if (!secret) return Error{Fault::damaged, id + ": its erase secret is gone"};
+  return {};
 }
 
 Result<keys::StreamReader> open_audio(Vault& vault, const OpenRecording& recording) {
@@ -102,9 +140,7 @@ Result<void> verify_object(Vault& vault, const RecordingRow& row) {
   auto bytes = base::unbase64(payload->value_or("!"));
   if (!bytes || base::hex(keys::sha256(*bytes)) != record->metadata_sha256)
     return Error{Fault::damaged, id + ": the metadata is not the one in the ingest record"};
-  if (auto secret = vault.slots().read(row.columns.slot); !secret)
-    return Error{Fault::damaged, id + ": its erase secret is gone"};
-  return {};
+  return secret_is_there(vault, row);
 }
 
 Result<void> verify_audio(Vault& vault, const OpenRecording& recording) {

@@ -72,6 +72,13 @@ const std::vector<std::vector<std::string>>& migrations() {
           "CREATE INDEX restriction_by_recording ON restriction (recording)",
           "CREATE UNIQUE INDEX restriction_once ON restriction (recording) WHERE closed_at = 0",
       },
+      {
+          // Slots that recordings lay in before they were moved, until their erase secrets are destroyed. `record`: the
+          // signed record of then, so that no row made by hand destroys the secret of anything else.
+          "CREATE TABLE old_slot (slot INTEGER PRIMARY KEY CHECK (slot >= 0), recording TEXT NOT NULL REFERENCES "
+          "recording (id),"
+          " record TEXT NOT NULL) STRICT",
+      },
   };
   return all;
 }

@@ -131,6 +131,12 @@ const base::Path& Vault::folder() const { return parts_->folder; }
 const Config& Vault::config() const { return parts_->config; }
 const Trust& Vault::trust() const { return parts_->trust; }
 const keys::Roster& Vault::roster() const { return parts_->roster; }
+Result<void> Vault::roster_is_newest() {
+  auto newest = parts_->catalog.number(kRosterVersion);
+  if (!newest) return newest.error();
+  if (newest->value_or(0) <= parts_->roster.version()) return {};
+  return Error{Fault::busy, "who holds which role was changed meanwhile; do it again"};
+}
 const base::Clock& Vault::clock() const { return *parts_->clock; }
 Catalog& Vault::catalog() { return parts_->catalog; }
 keys::Slots& Vault::slots() { return parts_->slots; }
@@ -139,11 +145,6 @@ Audit& Vault::audit() { return *parts_->audit; }
 const keys::NoteSigner& Vault::service() const { return parts_->service; }
 RecordVerifier& Vault::records() const { return parts_->records; }
 base::Files& Vault::files() { return *parts_->files; }
-
-bool Vault::roles_changed() {
-  const auto newest = parts_->catalog.number(kRosterVersion);
-  return newest && newest->value_or(0) > parts_->roster.version();
-}
 
 std::string Vault::source_key(std::string_view path, std::string_view content_sha256) const {
   base::Bytes text;

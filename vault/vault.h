@@ -36,6 +36,9 @@ class Vault {
   const Config& config() const;
   const Trust& trust() const;
   const keys::Roster& roster() const;
+  // Fault::busy when somebody has put in a newer one since this vault was opened: open it again. Inside a transaction
+  // the answer holds until its end.
+  base::Result<void> roster_is_newest();
   const base::Clock& clock() const;
   Catalog& catalog();
   keys::Slots& slots();
@@ -44,10 +47,6 @@ class Vault {
   const keys::NoteSigner& service() const;
   RecordVerifier& records() const;
   base::Files& files();
-
-  // True when a command has changed who holds which role since this vault was opened: acts fail until it is opened
-  // anew.
-  bool roles_changed();
 
   // HMAC under a key that only this vault has; recognises a source file without telling its name.
   std::string source_key(std::string_view path, std::string_view content_sha256) const;

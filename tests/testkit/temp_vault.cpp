@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <boost/filesystem/operations.hpp>
+#include <iterator>
+#include <sstream>
 
 #include "keys/kdf.h"
 #include "tests/testkit/expect.h"
@@ -12,6 +14,7 @@
 #include "vault/erase.h"
 #include "vault/init.h"
 #include "vault/open_recording.h"
+#include "vault/schema.h"
 
 namespace testkit {
 
@@ -196,6 +199,29 @@ std::string TempVault::sql(const std::string& statements) {
     std::abort();
   }
   return rows;
+}
+
+void TempVault::older_schema(std::size_t version) {
+  close();
+  const auto& all = vault::migrations();
+  for (std::size_t i = all.size(); i-- > version;) {
+    for (auto statement = all[i].rbegin(); statement != all[i].rend(); ++statement) {
+      std::istringstream words(*statement);
+      std::vector<std::string> word(std::istream_iterator<std::string>(words), {});
+      word.resize(8);
+      if (word[0] == "CREATE" && word[1] == "TABLE") {
+        sql("DROP TABLE " + word[2]);
+      } else if (word[0] == "CREATE") {
+        sql("DROP INDEX " + word[word[1] == "UNIQUE" ? 3 : 2]);
+      } else if (word[0] == "ALTER" && word[3] == "ADD") {
+        sql("ALTER TABLE " + word[2] + " DROP COLUMN " + word[5]);
+      } else {
+        std::fprintf(stderr, "this migration cannot be taken back: %s\n", statement->c_str());
+        std::abort();
+      }
+    }
+  }
+  sql("PRAGMA user_version = " + std::to_string(version));
 }
 
 TempVault::Saved TempVault::save() {

@@ -64,6 +64,9 @@ class TempVault {
   // Runs SQL on a connection of its own, without foreign keys; rows joined by newlines, columns by '|'.
   std::string sql(const std::string& statements);
 
+  // The catalogue as an older program left it: what the migrations from `version` on made is taken back.
+  void older_schema(std::size_t version);
+
   using Saved = std::map<std::string, base::Bytes>;  // path below the folder -> content
   Saved save();                                      // closes the vault first
   void put_back(const Saved& saved);

@@ -496,8 +496,7 @@ TEST_F(Restriction, AStatementOfSomebodyWhoMayNotReleasesNothing) {
 // Schema.
 
 TEST_F(Restriction, AnOlderCatalogueLearnsOfThem) {
-  v.close();
-  v.sql("DROP TABLE restriction; PRAGMA user_version = 2");
+  v.older_schema(2);
   EXPECT_FALSE(is_restricted(id));
   EXPECT_EQ(v.sql("PRAGMA user_version"), std::to_string(migrations().size()));
   EXPECT_OK(restrict(id));
@@ -507,8 +506,7 @@ TEST_F(Restriction, AnOlderCatalogueLearnsOfThem) {
 // After an update the daemon and the first commands may come at once.
 TEST_F(Restriction, AnOlderCatalogueIsBroughtUpToDateOnceByManyAtOnce) {
   for (int round = 0; round < 10; ++round) {
-    v.close();
-    v.sql("DROP TABLE restriction; PRAGMA user_version = 2");
+    v.older_schema(2);
     std::vector<std::thread> openers;
     std::vector<base::Result<void>> results(8);
     for (auto& result : results)

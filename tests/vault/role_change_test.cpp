@@ -197,8 +197,8 @@ TEST(RemoveRole, WhoHasTheVaultOpenFromBeforeActsNoMore) {
   auto toms = must(v.try_open());
   const Actor actor = must(recognise(toms, must(Identity::parse(must(tom.text("t"))))));
   must(remove_role(*v, v.actor(), "tom"));
-  EXPECT_TRUE(toms.roles_changed());
-  EXPECT_FALSE(v->roles_changed());
+  EXPECT_FAULT(Fault::busy, toms.roster_is_newest());
+  EXPECT_OK(v->roster_is_newest());
   EXPECT_FAULT(Fault::busy, add_customer(toms, actor, "beta", "", 0));
   EXPECT_FAULT(Fault::not_found, v->catalog().customer("beta"));
 }
