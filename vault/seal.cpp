@@ -43,7 +43,7 @@ Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, c
   std::uint64_t size = 0;
   for (;;) {
     auto n = base::read_at(job.source, size, piece->reveal_to_write());
-    if (!n) return n.error().at("read the source");
+    if (!n) return Error{base::Fault::damaged, "the source cannot be read: " + n.error().what};
     const auto part = piece->reveal().first(*n);
     plain_hash.update(part);
     if (auto r = writer->write(part); !r) return r.error().at("write the object");

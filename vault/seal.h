@@ -29,7 +29,8 @@ struct Sealed {
   std::string record;            // signed
 };
 
-// The object is written but not synced. Nothing that opens it stays in memory after the return.
+// Fault::damaged: the source cannot be read; all else is the vault's. The object is written but not synced. Nothing
+// that opens it stays in memory after the return.
 base::Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
                           base::Files& files);
 
