@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <boost/filesystem/operations.hpp>
 #include <csignal>
+#include <functional>
 
 #include "base/service_manager.h"
 #include "cli/commands.h"
@@ -80,7 +81,7 @@ class Trouble {
 class Door {
  public:
   explicit Door(Context& context) : context_(context) {}
-  Result<vault::Vault*> open() {
+  Result<vault::Vault*> open(const std::function<void(const vault::Vault&)>& anew) {
     auto now = stamps();
     if (!vault_ || now != stamps_) {
       vault_.reset();
@@ -88,6 +89,7 @@ class Door {
       if (!opened) return opened.error();
       vault_ = std::move(*opened);
       stamps_ = std::move(now);
+      anew(*vault_);
     }
     return &*vault_;
   }
@@ -117,14 +119,13 @@ class Watch {
         request_{options.own ? "own" : "customer", options.customer, options.category, {}, !options.keep_source} {}
 
   Result<void> begin(const Options& options) {
-    auto vault = door_.open();
+    auto vault = door_.open([this](const vault::Vault& opened) { config_ = opened.config(); });
     if (!vault) return vault.error();
     if (auto r = check_folders(context_, options); !r) return r;
     if (auto r = vault::check_request(**vault, request_); !r) return r;
     auto spool = vault::Spool::open({options.folders.begin(), options.folders.end()});
     if (!spool) return spool.error();
     spool_.emplace(std::move(*spool));
-    config_ = (*vault)->config();
     look();
     return {};
   }
@@ -132,8 +133,10 @@ class Watch {
   // Until `end` is readable.
   Result<void> run(int end) {
     while (!wait(end)) {
-      look();
-      if (base::monotonic_ms() < not_before_ms_) continue;
+      if (base::monotonic_ms() < not_before_ms_) {
+        look();
+        continue;
+      }
       const auto worked = work();
       if (!printed_) return printed_;
       if (worked) continue;
@@ -157,9 +160,12 @@ class Watch {
 
   // Takes in what is ready. An error is the vault's: the files wait.
   Result<void> work() {
-    auto vault = door_.open();
+    auto vault = door_.open([this](const vault::Vault& opened) {
+      config_ = opened.config();
+      spool_->settings_changed();
+    });
+    look();
     if (!vault) return vault.error();
-    config_ = (*vault)->config();
     const auto files = spool_->ready(config_, base::monotonic_ms());
     if (files.empty()) return {};
     auto next = files.begin();

@@ -138,7 +138,8 @@ bool Spool::finished(const base::Path& path, Waiting& file, const Config& config
     if (now_ms < time) file.due_ms = time;
     return now_ms >= time;
   };
-  if (writer == Writer::unknown && !wait_until(file.stable_ms + ms(config.ingest_quiet_unsure))) return false;
+  const base::Seconds quiet = writer == Writer::none ? config.ingest_quiet : config.ingest_quiet_unsure;
+  if (!wait_until(file.stable_ms + ms(quiet))) return false;
   if (is_side_file(path) && has_sibling(path)) return false;  // goes with its recording
   const bool lacks_the_other = is_side_file(path) || (is_voicemail(path) && !base::exists(side_file_of(path)));
   return !lacks_the_other || wait_until(file.stable_ms + ms(config.ingest_side_file));
@@ -171,6 +172,11 @@ bool Spool::taken(const SourceFile& file, const IngestOutcome& outcome, const Co
   if (held && found_at(file.path).kind != Kind::nothing) settled_[file.path] = waiting.info;
   waiting_.erase(at);
   return held;
+}
+
+void Spool::settings_changed() {
+  next_scan_ms_ = 0;
+  for (auto& [path, file] : waiting_) file.due_ms = 0;
 }
 
 std::int64_t Spool::next_ms() const {

@@ -31,6 +31,8 @@ class Spool {
   // and stays in the folder (a quarantined file) comes again only when it changes.
   bool taken(const SourceFile& file, const IngestOutcome& outcome, const Config& config, std::int64_t now_ms);
 
+  void settings_changed();  // all times are counted anew from the next look on
+
   std::int64_t next_ms() const;  // when to look again, if nothing happens before
   std::size_t waiting() const { return waiting_.size(); }
 
