@@ -21,6 +21,7 @@ Result<void> harden_process() {
     return Error{Fault::failed, std::string("cannot protect the process's memory: ") + std::strerror(errno)};
   umask(077);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGIO, SIG_IGN);  // a file that we look at with a lease is opened: by default that ends a process
   if (sodium_init() < 0) return Error{Fault::failed, "libsodium does not start: no random source"};
   return {};
 }

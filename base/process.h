@@ -7,7 +7,8 @@
 
 namespace base {
 
-// No core dumps, not readable by other processes of the same user (PR_SET_DUMPABLE 0), umask 077, SIGPIPE ignored.
+// No core dumps, not readable by other processes of the same user (PR_SET_DUMPABLE 0), umask 077, SIGPIPE and SIGIO
+// ignored.
 Result<void> harden_process();
 
 // Fault::failed with a hint when fewer than `bytes` can be locked in memory (RLIMIT_MEMLOCK); root is not limited.

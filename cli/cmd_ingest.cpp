@@ -1,7 +1,7 @@
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/ingest_view.h"
 #include "cli/output.h"
 #include "vault/ingest.h"
 
@@ -10,7 +10,6 @@ namespace cli {
 using base::Error;
 using base::Fault;
 using base::Result;
-using Json = nlohmann::ordered_json;
 using vault::IngestOutcome;
 
 namespace {
@@ -20,23 +19,6 @@ struct Options {
   std::string customer, category, meta;
   bool own = false, remove_source = false;
 };
-
-Json as_json(const IngestOutcome& o) {
-  return {{"id", o.id.empty() ? Json(nullptr) : Json(o.id)},
-          {"name", o.name},
-          {"size", o.size},
-          {"sha256", o.sha256.empty() ? Json(nullptr) : Json(o.sha256)},
-          {"duplicate", o.duplicate},
-          {"quarantined", o.quarantined},
-          {"error", o.error ? Json(o.error->what) : Json(nullptr)}};
-}
-
-std::string as_line(const IngestOutcome& o) {
-  std::string line = (o.id.empty() ? "-                 " : o.id) + "  " + escaped(o.name);
-  if (o.duplicate) line += "  (in the vault already)";
-  if (o.error) line += "  FAILED: " + escaped(o.error->what);
-  return line + "\n";
-}
 
 // Nothing failed, or all with one fault: that one; else "failed".
 Result<void> judge(const std::vector<IngestOutcome>& all) {
@@ -74,11 +56,10 @@ Result<void> run(Context& context, const Options& options) {
   if (!done && all.empty()) return done;
   std::string text;
   if (context.json) {
-    Json json = Json::array();
-    for (const auto& o : all) json.push_back(as_json(o));
-    text = json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
+    for (const auto& o : all) text += (text.empty() ? "[" : ",\n ") + outcome_json(o);
+    text += text.empty() ? "[]\n" : "]\n";
   } else {
-    for (const auto& o : all) text += as_line(o);
+    for (const auto& o : all) text += outcome_line(o) + "\n";
   }
   if (auto r = print(text); !r) return r;
   if (!done) return done;

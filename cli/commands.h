@@ -13,6 +13,7 @@ namespace cli {
 void add_init(CLI::App& app, Context& context);
 void add_customer(CLI::App& app, Context& context);
 void add_ingest(CLI::App& app, Context& context);
+void add_watch(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_get(CLI::App& app, Context& context);

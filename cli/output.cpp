@@ -121,6 +121,7 @@ Result<void> print_with_secrets(std::string_view text, const std::vector<const b
 void say_error(std::string_view what) { say("error", what); }
 void say_hint(std::string_view what) { say("hint", what); }
 void say_warning(std::string_view what) { say("warning", what); }
+void say_note(std::string_view what) { say("note", what); }
 
 std::string table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::vector<std::string>> lines{headings};

@@ -22,10 +22,11 @@ base::Result<void> print(std::string_view text);
 constexpr std::string_view kSecretMark = "<password>";
 base::Result<void> print_with_secrets(std::string_view text, const std::vector<const base::SecretBytes*>& secrets);
 
-// Lines on stderr: "callvault: error: ...", "callvault: hint: ...", "callvault: warning: ...".
+// Lines on stderr: "callvault: error: ...", and the same with "hint", "warning" and "note".
 void say_error(std::string_view what);
 void say_hint(std::string_view what);
 void say_warning(std::string_view what);
+void say_note(std::string_view what);
 
 // Columns as wide as their widest cell. The cells are escaped here.
 std::string table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows);

@@ -12,6 +12,7 @@ packages=(
   age openssh-client openssh-server espeak-ng sox asterisk-core-sounds-en-wav
   putty-tools curl lftp rclone python3-paramiko python3-asyncssh sshfs fuse3 # clients under test
   filezilla xvfb xdotool # one more, in its window: a screen that nobody sees, its mouse and keys
+  baresip-core # a telephone that records its calls
   gvfs-backends libglib2.0-bin dbus-daemon # what GNOME Files fetches with, and the bus it needs
   python3 strace sqlite3 procps iproute2 binutils systemd ssh-audit
 )

@@ -148,7 +148,7 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
   if (!stop) return stop.error();
   auto reload = watch({SIGHUP});
   if (!reload) return reload.error();
-  auto manager = sftp::ServiceManager::from_environment();
+  auto manager = base::ServiceManager::from_environment();
 
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -162,7 +162,7 @@ Result<int> serve(const base::Path& folder, const std::string& listen) {
     mine = base::Fd();
     stop = base::Fd();
     reload = base::Fd();
-    manager = sftp::ServiceManager();
+    manager = base::ServiceManager();
     { const auto closed_now = std::move(lock); }
     auto settings = sftp::listener_settings(folder, *config);
     settings.user = std::move(users->session);

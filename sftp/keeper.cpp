@@ -67,7 +67,7 @@ ListenerSettings listener_settings(const base::Path& folder, const vault::Config
   return s;
 }
 
-Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd reload, ServiceManager manager)
+Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd reload, base::ServiceManager manager)
     : vault_(std::move(vault)),
       listener_(std::move(listener)),
       stop_(std::move(stop)),

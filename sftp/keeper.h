@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/service_manager.h"
 #include "sftp/keeper_claim.h"
 #include "sftp/listener.h"
-#include "sftp/service_manager.h"
 #include "vault/claim.h"
 
 namespace sftp {
@@ -22,7 +22,7 @@ class Keeper {
  public:
   // `listener`: the socket on which the listener hands over its sessions. `stop`: readable when the daemon shall end;
   // `reload`: a signalfd, readable when it shall read its settings again.
-  Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd reload = {}, ServiceManager manager = {});
+  Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd reload = {}, base::ServiceManager manager = {});
 
   // Finishes what a crash left; before the first client.
   base::Result<void> start();
@@ -74,7 +74,7 @@ class Keeper {
   base::Fd listener_;
   base::Fd stop_;
   base::Fd reload_;
-  ServiceManager manager_;
+  base::ServiceManager manager_;
   std::list<Session> sessions_;
   std::map<std::string, KeeperClaim> claims_;
   std::map<std::string, base::Seconds> failed_;  // network -> time of the last audit entry on its failures

@@ -134,6 +134,9 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   slots.text("mirror", mirror);
   Table ingest(root, "ingest");
   ingest.duration("quiet", c.ingest_quiet);
+  ingest.duration("quiet_unsure", c.ingest_quiet_unsure);
+  ingest.duration("side_file", c.ingest_side_file);
+  ingest.duration("rescan", c.ingest_rescan);
   Table delivery(root, "delivery");
   delivery.duration("expires", c.delivery_expires);
   Table claim(root, "claim");
@@ -177,7 +180,13 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "dir = \"slots\"\n"
       << "mirror = \"\"            # a folder on a second device; a lost slot store is a lost vault\n\n"
       << "[ingest]\n"
-      << "quiet = \"" << duration_text(c.ingest_quiet) << "\"           # files changed within are left for later\n\n"
+      << "quiet = \"" << duration_text(c.ingest_quiet) << "\"           # files changed within are left for later\n"
+      << "quiet_unsure = \"" << duration_text(c.ingest_quiet_unsure)
+      << "\"     # the same, where nobody can tell whether a file is still open for writing\n"
+      << "side_file = \"" << duration_text(c.ingest_side_file)
+      << "\"        # watch: so long a voicemail waits for its side file\n"
+      << "rescan = \"" << duration_text(c.ingest_rescan)
+      << "\"           # watch: so often everything is looked at, whatever the kernel told\n\n"
       << "[delivery]\n"
       << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n\n"
       << "[claim]\n"

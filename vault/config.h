@@ -23,7 +23,10 @@ struct Config {
   base::Path slots_dir;  // absolute; default DIR/slots
   std::optional<base::Path> slots_mirror;
 
-  base::Seconds ingest_quiet = 5;  // files changed within are left for later
+  base::Seconds ingest_quiet = 5;          // files changed within are left for later
+  base::Seconds ingest_quiet_unsure = 60;  // the same, where nobody can tell whether a file is still open for writing
+  base::Seconds ingest_side_file = 60;     // watch: so long a voicemail waits for its side file
+  base::Seconds ingest_rescan = 60;        // watch: so often everything is looked at, whatever the kernel told
   base::Seconds delivery_expires = 7 * 86400;
   base::Seconds claim_idle_after_all = 60;  // all delivered and nothing happens: the claim ends
   base::Seconds claim_unconnected = 12 * 3600;

@@ -1,17 +1,15 @@
 #include "vault/ingest.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <boost/filesystem/operations.hpp>
-#include <cerrno>
 #include <set>
+#include <thread>
 
 #include "vault/intake.h"
 #include "vault/open_recording.h"
 #include "vault/pbx_name.h"
 #include "vault/sidecar.h"
 #include "vault/sound.h"
+#include "vault/source.h"
 
 namespace vault {
 
@@ -22,52 +20,26 @@ using base::Result;
 namespace {
 
 constexpr std::size_t kHead = 4096;
-constexpr std::size_t kMaxSidecar = 64 * 1024;
-constexpr int kFollows = 3;  // changes of the roster in the time of one recording
-
-// A read lease is refused by the kernel while anybody has the file open for writing. Where leases are not to be had
-// (foreign owner, network file system) only the quiet time protects.
-bool open_for_writing(int fd) {
-  if (::fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-    (void)::fcntl(fd, F_SETLEASE, F_UNLCK);
-    return false;
-  }
-  return errno == EAGAIN;
-}
-
-struct Source {
-  base::Fd fd;
-  base::FileInfo info;
-};
-
-Result<Source> open_source(const base::Path& path, const Config& config, const base::Clock& clock) {
-  auto fd = base::open_to_read(path);
-  if (!fd) return fd.error();
-  auto info = base::info(fd->get());
-  if (!info) return info.error();
-  if (open_for_writing(fd->get())) return Error{Fault::busy, "it is still open for writing; ingest it again later"};
-  if (info->modified > clock.now() - config.ingest_quiet)
-    return Error{Fault::busy,
-                 "it was changed in the last " + std::to_string(config.ingest_quiet) + " s; ingest it again later"};
-  return Source{std::move(*fd), *info};
-}
+constexpr int kFollows = 3;  // changes of the roster in the time of one batch
 
 // What name, path and side files say. The name is foreign text: it becomes sealed metadata and nothing else.
-Result<CallFacts> facts_of(const base::Path& source, const base::Path& below, const IngestRequest& request,
-                           const std::string& zone, Metadata& metadata) {
+Result<CallFacts> facts_of(const Vault& vault, const SourceFile& file, const IngestRequest& request,
+                           Metadata& metadata) {
+  const auto& [source, below] = file;
   metadata.name = clean_utf8(source.filename().string());
   CallFacts facts;
   const std::string path = below.empty() ? source.filename().string() : source.lexically_relative(below).string();
-  if (auto parsed = parse_pbx_name(path, zone)) facts = std::move(*parsed);
+  if (auto parsed = parse_pbx_name(path, vault.config().zone)) facts = std::move(*parsed);
 
-  base::Path sidecar = source;
-  sidecar.replace_extension(".txt");
-  if (facts.convention == "asterisk-voicemail" && base::exists(sidecar)) {
-    auto text = base::read_file(sidecar, kMaxSidecar);
-    if (!text) return Error{text.error().fault, "its side file cannot be read"};
-    auto parsed = parse_voicemail_txt(base::as_text(*text));
+  const base::Path beside = side_file_of(source);
+  if (facts.convention == "asterisk-voicemail" && base::exists(beside)) {
+    if (auto finished = open_source(beside, vault.config(), vault.clock()); !finished)
+      return finished.error().at("its side file");
+    auto text = read_side_file(beside);
+    if (!text) return text.error();
+    auto parsed = parse_voicemail_txt(*text);
     if (!parsed) return parsed.error().at("side file");
-    metadata.sidecar = clean_utf8(base::as_text(*text), kMaxSidecar);
+    metadata.sidecar = clean_utf8(*text, kMaxSidecar);
     facts = std::move(*parsed);
   }
   if (!request.meta.empty()) {
@@ -93,75 +65,156 @@ Result<CallFacts> facts_of(const base::Path& source, const base::Path& below, co
   return facts;
 }
 
-Result<void> check_request(Vault& vault, const IngestRequest& request) {
-  if (!request.category.empty() && !valid_category(request.category))
-    return Error{Fault::usage, "a category is 1 to 32 of a-z, 0-9 and -"};
-  if (request.klass == "own") return {};
-  auto customer = vault.catalog().customer(request.customer);
-  if (!customer) return customer.error().at("customer " + request.customer);
-  if (customer->state != "open") return Error{Fault::denied, "customer " + request.customer + " is closed"};
-  return {};
+// A file on its way into the vault, together with others.
+struct Taking {
+  SourceFile file;
+  IngestOutcome outcome;
+  Source source;
+  std::string quarantine;
+  SealJob job;
+  base::Fd object;
+  bool source_failed = false;  // while it was read: the vault is well
+  Sealed sealed;
+  std::string source_key;
+
+  const std::string& id() const { return job.columns.recording; }
+};
+
+// Those of a batch that nothing has stopped yet.
+using Going = std::vector<Taking*>;
+
+void stop(Taking& taking, const Error& error, bool vault_failed) {
+  taking.outcome.error = error;
+  taking.outcome.vault_failed = vault_failed;
 }
 
 // What is known before the first byte is sealed.
-Result<SealJob> job_for(Vault& vault, const base::Path& path, const base::Path& below, const IngestRequest& request,
-                        const Source& source) {
-  SealJob job;
-  job.source = source.fd.get();
+Result<void> plan(Vault& vault, const IngestRequest& request, Taking& taking) {
+  SealJob& job = taking.job;
+  job.source = taking.source.fd.get();
   job.recipients = recipients_for(vault.roster(), request.klass);
   Metadata& m = job.metadata;
-  auto facts = facts_of(path, below, request, vault.config().zone, m);
+  auto facts = facts_of(vault, taking.file, request, m);
   if (!facts) return facts.error();
   Columns& c = job.columns;
   c.recording = new_id('r');
   c.klass = request.klass;
   c.customer = request.customer;
-  c.size = source.info.size;
+  c.size = taking.source.info.size;
   describe(*facts, request.category, vault.clock().now(), c, m);
-  return job;
+  return {};
 }
 
-Result<std::string> key_of_source(const Vault& vault, const base::Path& path, const Sealed& sealed) {
+// Opens the source and learns what can be known of it.
+Result<void> look_at(Vault& vault, const IngestRequest& request, Taking& taking) {
+  const base::Path& path = taking.file.path;
+  taking.outcome.name = path.filename().string();
+  auto source = open_source(path, vault.config(), vault.clock());
+  if (!source) return source.error();
+  taking.source = std::move(*source);
+  const std::uint64_t size = taking.source.info.size;
+  taking.outcome.size = size;
+  base::Bytes head(std::min<std::uint64_t>(kHead, size));
+  if (auto n = base::read_at(taking.source.fd.get(), 0, head); !n) return n.error();
+  taking.quarantine = quarantine_reason(path.filename().string(), size, head).value_or("");
+  base::wipe(std::span(head));
+  return plan(vault, request, taking);
+}
+
+Result<base::Path> whole_path(const base::Path& path) {
   boost::system::error_code code;
   const base::Path folder = boost::filesystem::current_path(code);
   if (code) return Error{Fault::failed, "the working folder is gone"};
-  const base::Path whole = boost::filesystem::absolute(path, folder).lexically_normal();
+  return boost::filesystem::absolute(path, folder).lexically_normal();
+}
+
+Result<std::string> key_of_source(const Vault& vault, const base::Path& path, const Sealed& sealed) {
+  auto whole = whole_path(path);
+  if (!whole) return whole.error();
   // Class and customer too: the same file taken in for somebody else is another recording.
-  return vault.source_key(sealed.columns.klass + "/" + sealed.columns.customer + "/" + whole.string(),
+  return vault.source_key(sealed.columns.klass + "/" + sealed.columns.customer + "/" + whole->string(),
                           sealed.metadata.sha256);
 }
 
-// Seals the source into the store and the catalogue. When the vault has this very source already, `outcome` names the
-// recording that is held, and nothing was kept of the new one.
-Result<void> keep(Vault& vault, const base::Path& path, const Source& source, SealJob& job,
-                  const std::string& quarantine, IngestOutcome& outcome) {
-  const std::string& id = job.columns.recording;
+// A row and a slot for each. What has a row leaves nothing behind: here, or through drop_unfinished().
+Result<void> begin(Vault& vault, const Going& going) {
+  return vault.catalog().change([&]() -> Result<void> {
+    for (Taking* taking : going) {
+      auto slot = vault.catalog().take_slot(vault.slots().high_water());
+      if (!slot) return slot.error();
+      taking->job.columns.slot = *slot;
+      RecordingRow row;
+      row.columns = taking->job.columns;
+      row.received_at = vault.clock().now();
+      if (auto r = vault.catalog().add_writing(row); !r) return r;
+    }
+    return {};
+  });
+}
+
+// The same bytes were there from the first to the last look.
+Result<void> unchanged(const Taking& taking) {
+  auto after = base::info(taking.source.fd.get());
+  if (!after) return after.error();
+  if (taking.sealed.columns.size == taking.source.info.size && *after == taking.source.info) return {};
+  return Error{Fault::busy, "it changed while it was read; ingest it again later"};
+}
+
+// Seals the source into an object that is not synced yet. When the vault has this very source already, the outcome
+// names the recording that is held.
+Result<void> write(Vault& vault, Taking& taking) {
+  SealJob& job = taking.job;
   if (auto r = vault.slots().reserve(job.columns.slot); !r) return r.error();
   auto secret = vault.slots().read(job.columns.slot);
   if (!secret) return secret.error();
-  auto object = vault.store().create(id);
+  auto object = vault.store().create(taking.id());
   if (!object) return object.error();
-  job.object = object->get();
+  taking.object = std::move(*object);
+  job.object = taking.object.get();
   auto sealed = seal(job, *secret, vault.service(), vault.files());
+  taking.source_failed = !sealed && sealed.error().fault == Fault::damaged;
   if (!sealed) return sealed.error();
-  auto after = base::info(source.fd.get());
-  if (!after) return after.error();
-  if (sealed->columns.size != source.info.size || *after != source.info)
-    return Error{Fault::busy, "it changed while it was read; ingest it again later"};
-  outcome.sha256 = sealed->metadata.sha256;
-  auto key = key_of_source(vault, path, *sealed);
+  taking.sealed = std::move(*sealed);
+  const auto same = unchanged(taking);
+  taking.source_failed = !same;
+  if (!same) return same;
+  taking.outcome.sha256 = taking.sealed.metadata.sha256;
+  auto key = key_of_source(vault, taking.file.path, taking.sealed);
   if (!key) return key.error();
-  auto held = vault.catalog().recording_from(*key);
+  taking.source_key = std::move(*key);
+  auto held = vault.catalog().recording_from(taking.source_key);
   if (!held) return held.error();
-  if (*held) {
-    outcome.duplicate = true;
-    outcome.id = **held;
-    return {};
-  }
-  if (auto r = vault.store().commit(id, *object); !r) return r;
-  if (auto r = vault.audit().act([&] { return hold(vault, *sealed, quarantine, *key); }); !r) return r;
-  outcome.id = id;
+  taking.outcome.duplicate = held->has_value();
+  taking.outcome.id = held->value_or("");
   return {};
+}
+
+// Objects first, then one transaction: from here on they are in the vault, all or none.
+Result<void> keep(Vault& vault, const Going& going) {
+  Store::Objects objects;
+  for (const Taking* taking : going) objects.emplace(taking->id(), taking->object.get());
+  if (auto r = vault.store().commit(objects); !r) return r;
+  auto kept = vault.audit().act([&]() -> Result<void> {
+    for (const Taking* taking : going) {
+      if (auto r = hold(vault, taking->sealed, taking->quarantine, taking->source_key); !r) return r;
+    }
+    return {};
+  });
+  if (!kept) return kept;
+  for (Taking* taking : going) taking->outcome.id = taking->id();
+  return {};
+}
+
+// Nothing half-done stays. If even this fails, drop_unfinished() does it at the next start.
+// The rows go last: they alone tell of the objects.
+void drop(Vault& vault, const std::set<std::string>& ids) {
+  if (ids.empty() || !vault.store().remove(ids)) return;
+  (void)vault.catalog().change([&]() -> Result<void> {
+    for (const auto& id : ids) {
+      if (auto r = vault.catalog().drop_writing(id); !r) return r;
+    }
+    return {};
+  });
 }
 
 // A duplicate's source may go only if what is held is whole, and was not quarantined.
@@ -174,72 +227,81 @@ Result<std::string> quarantine_of_held(Vault& vault, const IngestOutcome& outcom
   return row->quarantine;
 }
 
-// The name must still be the file that was read: a recorder may have put a new one there. Names of sources are personal
-// data and stay out of error texts.
-Result<void> remove_source(Vault& vault, const base::Path& path, const Source& source, bool with_sidecar) {
-  auto now = base::open_to_read(path);
-  auto info = now ? base::info(now->get()) : Result<base::FileInfo>(now.error());
-  if (!info || *info != source.info) return Error{Fault::busy, "the source was replaced meanwhile and stays"};
-  if (auto r = vault.files().remove(path); !r)
-    return Error{r.error().fault, "it is sealed, but the source cannot be removed; is its folder writable"};
-  base::Path sidecar = path;
-  sidecar.replace_extension(".txt");
-  if (with_sidecar && !vault.files().remove(sidecar))
-    return Error{Fault::failed, "it is sealed, but its side file cannot be removed; is its folder writable"};
-  return {};
-}
-
-// Takes one source in. `outcome` gets its fields as they become known.
-Result<void> take_in(Vault& vault, const base::Path& path, const base::Path& below, const IngestRequest& request,
-                     IngestOutcome& outcome) {
-  auto source = open_source(path, vault.config(), vault.clock());
-  if (!source) return source.error();
-  outcome.size = source->info.size;
-  base::Bytes head(std::min<std::uint64_t>(kHead, source->info.size));
-  if (auto n = base::read_at(source->fd.get(), 0, head); !n) return n.error();
-  std::string quarantine = quarantine_reason(path.filename().string(), source->info.size, head).value_or("");
-  base::wipe(std::span(head));
-  auto job = job_for(vault, path, below, request, *source);
-  if (!job) return job.error();
-
-  const std::string id = job->columns.recording;
-  if (auto r = vault.catalog().change([&]() -> Result<void> {
-        auto slot = vault.catalog().take_slot(vault.slots().high_water());
-        if (!slot) return slot.error();
-        job->columns.slot = *slot;
-        RecordingRow row;
-        row.columns = job->columns;
-        row.received_at = vault.clock().now();
-        return vault.catalog().add_writing(row);
-      });
-      !r)
-    return r;
-  auto kept = keep(vault, path, *source, *job, quarantine, outcome);
-  if (!kept || outcome.duplicate) {
-    // Nothing half-done stays. If even this fails, drop_unfinished() does it at the next start.
-    // The row goes last: it alone tells of the object.
-    if (vault.store().remove({id})) (void)vault.catalog().change([&] { return vault.catalog().drop_writing(id); });
-  }
-  if (!kept) return kept;
-  if (outcome.duplicate) {
-    auto held = quarantine_of_held(vault, outcome, request.remove_source);
+// What is in the vault now: is the source to go?
+Result<void> finish(Vault& vault, const IngestRequest& request, Taking& taking) {
+  if (taking.outcome.duplicate) {
+    auto held = quarantine_of_held(vault, taking.outcome, request.remove_source);
     if (!held) return held.error();
-    quarantine = *held;
+    taking.quarantine = *held;
   }
-  if (!quarantine.empty()) {
-    outcome.quarantined = true;
+  if (!taking.quarantine.empty()) {
+    taking.outcome.quarantined = true;
     return Error{Fault::failed,
-                 "quarantined: " + quarantine + "; it is sealed, but not delivered until somebody looks at it"};
+                 "quarantined: " + taking.quarantine + "; it is sealed, but not delivered until somebody looks at it"};
   }
   if (!request.remove_source) return {};
-  return remove_source(vault, path, *source, !job->metadata.sidecar.empty());
+  return remove_source(vault.files(), taking.file.path, taking.source, taking.job.metadata.sidecar);
 }
 
-bool left_alone(const std::string& name) {
-  for (const std::string_view ending : {".part", ".filepart", ".tmp"}) {
-    if (name.ends_with(ending)) return true;
+// Takes a batch in: each step for all of them, so that their transactions and syncs are shared.
+void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
+  Going going;
+  for (Taking* taking : batch) {
+    if (auto r = look_at(vault, request, *taking); !r) {
+      stop(*taking, r.error(), false);
+    } else {
+      going.push_back(taking);
+    }
   }
-  return name.starts_with(".");
+  if (going.empty()) return;
+  const auto stop_all = [&](const Error& error) {
+    for (Taking* taking : going) stop(*taking, error, true);
+  };
+  if (auto r = begin(vault, going); !r) return stop_all(r.error());
+
+  std::set<std::string> not_kept;
+  Going whole;
+  for (Taking* taking : going) {
+    if (auto r = write(vault, *taking); !r) {
+      stop(*taking, r.error(), !taking->source_failed);
+    } else if (!taking->outcome.duplicate) {
+      whole.push_back(taking);
+      continue;
+    }
+    not_kept.insert(taking->id());
+  }
+  going = std::move(whole);
+  if (auto r = going.empty() ? Result<void>() : keep(vault, going); !r) {
+    stop_all(r.error());
+    for (const Taking* taking : going) not_kept.insert(taking->id());
+  }
+  drop(vault, not_kept);
+  for (Taking* taking : batch) {
+    if (taking->outcome.error) continue;
+    if (auto r = finish(vault, request, *taking); !r) stop(*taking, r.error(), false);
+  }
+}
+
+// What was sealed for those who held the roles before is taken in once more, for those who hold them now.
+Result<void> take_in_for_newest(Vault& vault, const IngestRequest& request, std::vector<Taking>& batch) {
+  Going todo;
+  for (Taking& taking : batch) todo.push_back(&taking);
+  for (int again = 0; !todo.empty() && again <= kFollows; ++again) {
+    if (!vault.roster_is_newest()) {
+      auto newer = Vault::open(vault.folder(), vault.clock(), vault.files());
+      if (!newer) return newer.error();
+      vault = std::move(*newer);
+    }
+    for (Taking* taking : todo) {
+      Taking anew;
+      anew.file = taking->file;
+      *taking = std::move(anew);
+    }
+    take_in(vault, request, todo);
+    std::erase_if(todo, [](const Taking* taking) { return !taking->outcome.vault_failed; });
+    if (vault.roster_is_newest()) return {};
+  }
+  return {};
 }
 
 bool is_folder(const base::Path& path) {
@@ -265,50 +327,86 @@ Result<std::set<base::Path>> files_below(const base::Path& folder) {
   if (code) return Error{Fault::failed, "cannot walk the folder: " + code.message()};
   const std::set<base::Path> all = files;
   for (const auto& path : all) {
-    base::Path text = path;
-    text.replace_extension(".txt");
-    if (path.filename().string().starts_with("msg") && text != path) files.erase(text);
+    if (is_voicemail(path)) files.erase(side_file_of(path));
   }
   return files;
 }
 
+// The next files that go together. A source that is named twice comes in the next batch again: there it is a duplicate.
+Result<std::vector<Taking>> next_batch(const std::vector<SourceFile>& files, std::size_t from) {
+  std::vector<Taking> batch;
+  std::set<base::Path> paths;
+  std::uint64_t bytes = 0;
+  for (; from + batch.size() < files.size() && batch.size() < kBatchFiles && bytes < kBatchBytes;) {
+    const SourceFile& file = files[from + batch.size()];
+    auto whole = whole_path(file.path);
+    if (!whole) return whole.error();
+    if (!paths.insert(std::move(*whole)).second) break;
+    batch.emplace_back().file = file;
+    boost::system::error_code code;
+    const auto size = boost::filesystem::file_size(file.path, code);
+    if (!code) bytes += size;
+  }
+  return batch;
+}
+
+Result<void> ingest_batch(Vault& vault, const IngestRequest& request, std::vector<Taking>& batch) {
+  auto lock = base::FileLock::take(vault.folder() / file::kRun / "ingest.lock", 60'000);
+  if (!lock) return lock.error();
+  if (auto r = check_request(vault, request); !r) return r;
+  if (auto r = drop_unfinished(vault); !r) return r.error();
+  return take_in_for_newest(vault, request, batch);
+}
+
 }  // namespace
+
+Result<void> check_request(Vault& vault, const IngestRequest& request) {
+  if (!request.category.empty() && !valid_category(request.category))
+    return Error{Fault::usage, "a category is 1 to 32 of a-z, 0-9 and -"};
+  if (request.klass == "own") return {};
+  auto customer = vault.catalog().customer(request.customer);
+  if (!customer) return customer.error().at("customer " + request.customer);
+  if (customer->state != "open") return Error{Fault::denied, "customer " + request.customer + " is closed"};
+  return {};
+}
 
 IngestOutcome ingest_file(Vault& vault, const base::Path& source, const base::Path& below,
                           const IngestRequest& request) {
-  IngestOutcome outcome;
-  outcome.name = source.filename().string();
-  auto r = take_in(vault, source, below, request, outcome);
-  // It was sealed for those who held the roles before: once more, for those who hold them now.
-  for (int again = 0; !r && outcome.id.empty() && again < kFollows && !vault.roster_is_newest(); ++again) {
-    auto newer = Vault::open(vault.folder(), vault.clock(), vault.files());
-    r = newer ? Result<void>() : newer.error();
-    if (!r) break;
-    vault = std::move(*newer);
-    outcome = {};
-    outcome.name = source.filename().string();
-    r = take_in(vault, source, below, request, outcome);
+  std::vector<Taking> one(1);
+  one.front().file = {source, below};
+  if (auto r = take_in_for_newest(vault, request, one); !r) stop(one.front(), r.error(), true);
+  return std::move(one.front().outcome);
+}
+
+Result<void> ingest_files(Vault& vault, const std::vector<SourceFile>& files, const IngestRequest& request,
+                          const IngestDone& done) {
+  for (std::size_t next = 0; next < files.size();) {
+    auto batch = next_batch(files, next);
+    if (!batch) return batch.error();
+    if (auto r = ingest_batch(vault, request, *batch); !r) return r;
+    next += batch->size();
+    for (const Taking& taking : *batch) done(taking.outcome);
+    batch->clear();  // descriptors
+    // Whoever waits for the lock looks every 2 ms: without a pause nobody would come to his turn.
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
-  if (!r) outcome.error = r.error();
-  return outcome;
+  return {};
 }
 
 Result<void> ingest(Vault& vault, const std::vector<base::Path>& sources, const IngestRequest& request,
-                    const std::function<void(const IngestOutcome&)>& done) {
+                    const IngestDone& done) {
   if (auto r = check_request(vault, request); !r) return r;
   if (!request.meta.empty() && (sources.size() != 1 || is_folder(sources.front())))
     return Error{Fault::usage, "--meta describes exactly one file"};
-  auto lock = base::FileLock::take(vault.folder() / file::kRun / "ingest.lock", 60'000);
-  if (!lock) return lock.error();
-  if (auto r = drop_unfinished(vault); !r) return r.error();
   for (const auto& source : sources) {
-    if (!is_folder(source)) {
-      done(ingest_file(vault, source, {}, request));
-      continue;
+    std::vector<SourceFile> files{{source, {}}};
+    if (is_folder(source)) {
+      auto below = files_below(source);
+      if (!below) return below.error();
+      files.clear();
+      for (const auto& path : *below) files.push_back({path, source});
     }
-    auto files = files_below(source);
-    if (!files) return files.error();
-    for (const auto& path : *files) done(ingest_file(vault, path, source, request));
+    if (auto r = ingest_files(vault, files, request, done); !r) return r;
   }
   return {};
 }

@@ -21,6 +21,11 @@ struct IngestRequest {
   bool remove_source = false;
 };
 
+// One source. `below` is the folder that was given (for conventions that live in the path), or empty.
+struct SourceFile {
+  base::Path path, below;
+};
+
 struct IngestOutcome {
   std::string id;    // empty when nothing was taken in
   std::string name;  // of the source; personal data, for the caller's eyes
@@ -29,17 +34,36 @@ struct IngestOutcome {
   bool duplicate = false;  // the same path and content is in the vault already
   bool quarantined = false;
   std::optional<base::Error> error;  // also the reason of a quarantine
+  // The error is the vault's (a full disk, a busy catalogue), not the file's: the same file can be taken in later.
+  bool vault_failed = false;
 };
 
-// One regular file. When the roster was changed since `vault` was opened, `vault` is opened anew: keep nothing that
-// points into it. `below` is the folder that was given (for conventions that live in the path), or empty.
+// What shares a transaction: enough to make its syncs cheap, few enough that others come to their turn soon, and that a
+// crash repeats little. Each file holds two descriptors. The last file may be of any size.
+constexpr std::size_t kBatchFiles = 128;
+constexpr std::uint64_t kBatchBytes = std::uint64_t{64} << 20;
+
+// Called once for each file, in their order.
+using IngestDone = std::function<void(const IngestOutcome&)>;
+
+// One regular file. When the roster was changed since `vault` was opened, here and in all below, `vault` is opened anew:
+// keep nothing that points into it.
 IngestOutcome ingest_file(Vault& vault, const base::Path& source, const base::Path& below,
                           const IngestRequest& request);
 
+// Several files share one transaction and one sync, and the ingest lock is held for these few only: several programs
+// can ingest at the same time, in turn. A crash leaves each file as a source, in the vault, or both: then it is a
+// duplicate next time.
+base::Result<void> ingest_files(Vault& vault, const std::vector<SourceFile>& files, const IngestRequest& request,
+                                const IngestDone& done);
+
 // Files as they are, folders walked in order without following links. Hidden files and the temporary names of uploaders
-// (.part .filepart .tmp) are left alone. Calls `done` after each file.
+// (.part .filepart .tmp) are left alone.
 base::Result<void> ingest(Vault& vault, const std::vector<base::Path>& sources, const IngestRequest& request,
-                          const std::function<void(const IngestOutcome&)>& done);
+                          const IngestDone& done);
+
+// What is wrong with the request itself: its category, its customer.
+base::Result<void> check_request(Vault& vault, const IngestRequest& request);
 
 // Removes what an ingest left that was ended in the middle. At start, under the ingest lock.
 base::Result<int> drop_unfinished(Vault& vault);

@@ -119,7 +119,7 @@ Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, c
   if (!piece) return piece.error();
   for (;;) {
     auto n = base::read_at(job.source, sealer->size(), piece->reveal_to_write());
-    if (!n) return n.error().at("read the source");
+    if (!n) return Error{base::Fault::damaged, "the source cannot be read: " + n.error().what};
     if (auto r = sealer->add(piece->reveal().first(*n)); !r) return r.error();
     if (*n < kPiece) break;
   }

@@ -48,10 +48,17 @@ Result<base::Fd> Store::create(const std::string& id) {
   return files_->create(path_of(id));
 }
 
-Result<void> Store::commit(const std::string& id, const base::Fd& object) {
-  if (auto r = check_id(id); !r) return r;
-  if (auto r = files_->sync(object.get()); !r) return r.error().at("object " + id);
-  return files_->sync_folder(folder_of(id));
+Result<void> Store::commit(const Objects& objects) {
+  std::set<base::Path> folders;
+  for (const auto& [id, object] : objects) {
+    if (auto r = check_id(id); !r) return r;
+    if (auto r = files_->sync(object); !r) return r.error().at("object " + id);
+    folders.insert(folder_of(id));
+  }
+  for (const auto& folder : folders) {
+    if (auto r = files_->sync_folder(folder); !r) return r;
+  }
+  return {};
 }
 
 Result<base::Fd> Store::open(const std::string& id) const {

@@ -3,6 +3,7 @@
 // erasure.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,9 +19,12 @@ class Store {
   // All refuse an id that new_id() cannot have made (Fault::damaged).
   // A new object to append to through files(). Fails when it exists.
   base::Result<base::Fd> create(const std::string& id);
-  base::Result<void> commit(const std::string& id, const base::Fd& object);  // data and name are on the device
-  base::Result<base::Fd> open(const std::string& id) const;                  // Fault::damaged when it is missing
-  base::Result<void> remove(const std::set<std::string>& ids);               // missing ones are fine; synced at the end
+  // Data and names of all of them (id -> descriptor) are on the device.
+  using Objects = std::map<std::string, int>;
+  base::Result<void> commit(const Objects& objects);
+  base::Result<void> commit(const std::string& id, const base::Fd& object) { return commit({{id, object.get()}}); }
+  base::Result<base::Fd> open(const std::string& id) const;     // Fault::damaged when it is missing
+  base::Result<void> remove(const std::set<std::string>& ids);  // missing ones are fine; synced at the end
   base::Result<std::vector<std::string>> ids() const;
   base::Files& files() const { return *files_; }
 

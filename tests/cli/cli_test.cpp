@@ -499,9 +499,10 @@ TEST_F(Cli, WrongCommandLinesAreUsage) {
   const Ran unknown = bare({"frobnicate"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_NE(unknown.err.find("unknown command or option: frobnicate"), std::string::npos) << unknown.err;
-  EXPECT_NE(unknown.err.find("init customer ingest list show get verify deliver delivery restrict release open audit "
-                             "check hostkey"),
-            std::string::npos);
+  EXPECT_NE(
+      unknown.err.find("init customer ingest watch list show get verify deliver delivery restrict release open audit "
+                       "check hostkey"),
+      std::string::npos);
   EXPECT_EQ(bare({}).code, 2);
   EXPECT_EQ(bare({"deliver"}).code, 2);
   EXPECT_EQ(bare({"get", "r-0000000000000000"}).code, 2);
@@ -526,8 +527,8 @@ TEST_F(Cli, ErrorsGoToStderrInLowerCaseWithoutAFullStop) {
 TEST_F(Cli, HelpAndVersion) {
   EXPECT_EQ(bare({"--version"}).code, 0);
   EXPECT_TRUE(bare({"--version"}).out.starts_with("callvault "));
-  for (const char* command : {"init", "customer", "ingest", "list", "show", "get", "verify", "deliver", "delivery",
-                              "open", "audit", "check", "hostkey"}) {
+  for (const char* command : {"init", "customer", "ingest", "watch", "list", "show", "get", "verify", "deliver",
+                              "delivery", "open", "audit", "check", "hostkey"}) {
     const Ran help = bare({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_NE(help.out.find("Example:\n  callvault " + std::string(command)), std::string::npos) << command;

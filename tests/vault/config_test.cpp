@@ -29,6 +29,9 @@ TEST_F(ConfigTest, WhatIsWrittenIsReadAgain) {
   c.delivery_expires = 90;
   c.claim_connections = 3;
   c.login_failure = 0;
+  c.ingest_quiet_unsure = 7;
+  c.ingest_side_file = 8;
+  c.ingest_rescan = 9;
   must(write_config(folder.path(), c, base::system_files()));
   const auto again = must(read_config(folder.path()));
   EXPECT_EQ(again.vault_id, c.vault_id);
@@ -40,6 +43,9 @@ TEST_F(ConfigTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(again.delivery_expires, 90);
   EXPECT_EQ(again.claim_connections, 3);
   EXPECT_EQ(again.login_failure, 0);
+  EXPECT_EQ(again.ingest_quiet_unsure, 7);
+  EXPECT_EQ(again.ingest_side_file, 8);
+  EXPECT_EQ(again.ingest_rescan, 9);
   EXPECT_EQ(again.claim_longest, c.claim_longest);
   EXPECT_EQ(again.connection_idle, c.connection_idle);
   EXPECT_EQ(again.slots_dir, folder / "slots");
@@ -49,6 +55,9 @@ TEST_F(ConfigTest, WhatIsWrittenIsReadAgain) {
 TEST_F(ConfigTest, WhatIsNotSaidHasItsDefault) {
   const auto c = must(read("[vault]\nid = \"x\"\n"));
   EXPECT_EQ(c.ingest_quiet, 5);
+  EXPECT_EQ(c.ingest_quiet_unsure, 60);
+  EXPECT_EQ(c.ingest_side_file, 60);
+  EXPECT_EQ(c.ingest_rescan, 60);
   EXPECT_EQ(c.delivery_expires, 7 * 86400);
   EXPECT_EQ(c.claim_longest, 86400);
   EXPECT_EQ(c.claim_connections, 8);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/filesystem/operations.hpp>
 #include <csignal>
 #include <functional>
@@ -136,6 +137,48 @@ TEST_P(IngestFault, EveryInterruptionLeavesItSealedOrNotThere) {
   EXPECT_EQ(base::exists(v.sources() / "call.wav"), !request.remove_source);
 }
 
+// Files that share a transaction: none is lost, none is there twice, whatever call fails.
+TEST_P(IngestFault, EveryInterruptionOfABatchLeavesEachFileOnce) {
+  TempVault v;
+  const auto saved = v.save();
+  const std::vector<Bytes> audio{wav(70'000, 1), wav(500, 2), wav(500, 3)};
+  auto request = for_acme();
+  request.remove_source = std::get<bool>(GetParam());
+  bool finished = false;
+  for (std::int64_t k = 0; !finished; ++k) {
+    SCOPED_TRACE("cut at call " + std::to_string(k));
+    v.put_back(saved);
+    for (std::size_t i = 0; i < audio.size(); ++i) v.source("in/" + std::to_string(i) + ".wav", audio[i]);
+    {
+      FaultyFiles files(k, std::get<Loss>(GetParam()));
+      auto cut = v.try_open(files);
+      std::size_t told = 0;
+      if (cut)
+        must(ingest(*cut, {v.sources() / "in"}, request, [&](const IngestOutcome& outcome) {
+          ++told;
+          EXPECT_FALSE(outcome.error && !files.reached());
+        }));
+      EXPECT_TRUE(!cut || told == audio.size());
+      finished = !files.reached();
+    }
+    // A removal that was lost gives a file of now.
+    for (const auto& file : fs::directory_iterator(v.sources() / "in")) fs::last_write_time(file, v.clock.now() - 60);
+    request.remove_source = true;
+    for (const auto& outcome : ingest_all(*v, {v.sources() / "in"}, request))
+      EXPECT_FALSE(outcome.error) << outcome.error->what;
+    request.remove_source = std::get<bool>(GetParam());
+    EXPECT_TRUE(fs::is_empty(v.sources() / "in"));
+    std::vector<Bytes> held;
+    for (const auto& row : must(v->catalog().recordings({})))
+      held.push_back(must(v.read(row.columns.recording, v.it_manager())));
+    EXPECT_TRUE(std::ranges::is_permutation(held, audio)) << held.size() << " are held";
+    EXPECT_EQ(objects(v), audio.size());
+    EXPECT_EQ(v.damage(), "");
+    if (HasFailure()) return;
+    ASSERT_LT(k, 500);
+  }
+}
+
 // A full disk: no file may grow beyond a limit, the catalogue's included.
 TEST(Ingest, OnAFullDiskIsWholeOrNotThere) {
   TempVault v;
@@ -251,6 +294,42 @@ TEST_P(Replaced, SourceStays) {
   EXPECT_FALSE(outcome.id.empty());
   EXPECT_EQ(must(v.read(outcome.id, v.it_manager())), wav(3000, 1));
   EXPECT_EQ(must(base::read_file(source, 1 << 20)), newer);
+}
+
+// A recorder that is about to append: what it writes would go with the name.
+TEST(Ingest, ASourceThatIsOpenedAgainStays) {
+  TempVault v;
+  const Path source = v.source("call.wav", wav(3000));
+  int writer = -1;
+  HookedFiles files([&, read = false](const std::string& call) mutable {
+    if (call == "append") read = true;
+    if (call == "sync_folder" && read) writer = ::open(source.c_str(), O_WRONLY | O_APPEND);
+  });
+  v.reopen(files);
+  auto request = for_acme();
+  request.remove_source = true;
+  auto outcome = ingest_one(v, source, request);
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->fault, Fault::busy);
+  EXPECT_FALSE(outcome.id.empty());
+  EXPECT_TRUE(base::exists(source));
+  ASSERT_GE(writer, 0);
+  ::close(writer);
+  v.reopen();
+  EXPECT_TRUE(ingest_one(v, source, request).duplicate);
+  EXPECT_FALSE(base::exists(source));
+}
+
+TEST(Ingest, ASourceThatIsNamedTwiceIsADuplicateTheSecondTime) {
+  TempVault v;
+  const Path source = v.source("call.wav", wav(3000));
+  const auto all = ingest_all(*v, {source, v.sources() / "." / "call.wav", source});
+  ASSERT_EQ(all.size(), 3U);
+  for (const auto& outcome : all) EXPECT_FALSE(outcome.error) << outcome.error->what;
+  EXPECT_EQ(all[1].id, all[0].id);
+  EXPECT_FALSE(all[0].duplicate);
+  EXPECT_TRUE(all[1].duplicate && all[2].duplicate);
+  EXPECT_EQ(objects(v), 1U);
 }
 
 // What is no recording

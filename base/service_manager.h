@@ -1,4 +1,4 @@
-// ServiceManager: what the daemon tells the one that started it (systemd's notify protocol, sd_notify(3)): that it
+// ServiceManager: what a program tells the one that started it (systemd's notify protocol, sd_notify(3)): that it
 // serves, reloads, stops, is alive. Without one, nothing is said.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 #include "base/files.h"
 
-namespace sftp {
+namespace base {
 
 class ServiceManager {
  public:
@@ -25,9 +25,9 @@ class ServiceManager {
  private:
   void tell(std::string_view what, int flags = 0);
 
-  base::Fd socket_;
+  Fd socket_;
   std::int64_t every_ms_ = 0;  // 0: no watchdog
   std::int64_t next_ms_ = 0;
 };
 
-}  // namespace sftp
+}  // namespace base

@@ -1,4 +1,4 @@
-#include "sftp/service_manager.h"
+#include "base/service_manager.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 
-namespace sftp {
+namespace base {
 
 namespace {
 
@@ -32,14 +32,14 @@ std::int64_t number(const std::optional<std::string>& text) {
   return out;
 }
 
-base::Fd connect_to(const std::string& address) {
+Fd connect_to(const std::string& address) {
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
   if (address.size() < 2 || address.size() >= sizeof to.sun_path) return {};
   std::memcpy(to.sun_path, address.data(), address.size());
   if (address.front() == '@') to.sun_path[0] = '\0';  // abstract
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
-  base::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket || connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), size) != 0) return {};
   return socket;
 }
@@ -53,7 +53,7 @@ ServiceManager ServiceManager::from_environment() {
   const std::int64_t for_pid = number(take_out("WATCHDOG_PID"));
   if (!address) return manager;
   manager.socket_ = connect_to(*address);
-  if (!manager.socket_) base::log_warning("the service manager cannot be reached: NOTIFY_SOCKET");
+  if (!manager.socket_) log_warning("the service manager cannot be reached: NOTIFY_SOCKET");
   if (watchdog_us > 0 && (for_pid == 0 || for_pid == getpid()))
     manager.every_ms_ = std::max<std::int64_t>(watchdog_us / 2000, 1);
   return manager;
@@ -83,4 +83,4 @@ void ServiceManager::tell(std::string_view what, int flags) {
   if (socket_) (void)send(socket_.get(), what.data(), what.size(), MSG_NOSIGNAL | flags);
 }
 
-}  // namespace sftp
+}  // namespace base
