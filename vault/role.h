@@ -17,7 +17,9 @@ enum class Action {
   read_audit_details,
   restrict_recording,
   release_recording,
-  read_restricted
+  read_restricted,
+  add_recorder,
+  remove_recorder
 };
 std::string_view name_of(Action action);
 

@@ -24,6 +24,8 @@ constexpr Row kRows[] = {
     {Action::restrict_recording, true, false, false},
     {Action::release_recording, true, false, false},
     {Action::read_restricted, true, false, true},
+    {Action::add_recorder, true, true, false},
+    {Action::remove_recorder, true, true, false},
 };
 
 TEST(Role, MayWhatTheTableSaysAndNothingElse) {
