@@ -26,6 +26,7 @@ void add_check(CLI::App& app, Context& context);
 void add_hostkey(CLI::App& app, Context& context);
 void add_restrict(CLI::App& app, Context& context);
 void add_release(CLI::App& app, Context& context);
+void add_recorder(CLI::App& app, Context& context);
 
 void add_role(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);

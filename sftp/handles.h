@@ -11,7 +11,7 @@
 
 namespace sftp {
 
-enum class HandleKind { file, folder };
+enum class HandleKind { file, folder, upload };
 
 class Handles {
  public:

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "keys/challenge.h"
 #include "sftp/packet_socket.h"
 
@@ -25,6 +26,7 @@ constexpr std::int64_t kRetryMs = 1000;
 constexpr std::size_t kMessagesAtOnce = 64;  // per session and turn, so that none starves the others
 constexpr std::size_t kMostFiles = 1024;     // open files a session may have
 constexpr std::size_t kMostFailedNetworks = 10'000;
+constexpr int kMostKeys = 64;  // a session counts as well, and ends before
 
 Refusal refusal_of(vault::Entrance entrance) {
   switch (entrance) {
@@ -76,6 +78,7 @@ Keeper::Keeper(vault::Vault vault, base::Fd listener, base::Fd stop, base::Fd re
 
 Result<void> Keeper::start() {
   if (auto r = vault::finish_erasures(vault_); !r) return r.error().at("finish what was begun");
+  if (auto r = vault::finish_uploads(vault_); !r) return r.error().at("finish uploads");
   auto rows = vault_.catalog().claimed_accesses();
   if (!rows) return rows.error();
   for (const auto& row : *rows) {
@@ -215,12 +218,16 @@ void Keeper::serve(Session& session) {
     auto packet = receive_packet(session.socket.get(), kMaxMessage, Wait::no);
     if (!packet) return end_session(session);
     if (!*packet) return;
-    const auto request = decode_ask((*packet)->bytes);
+    auto request = decode_ask((*packet)->bytes);
     if (!request || (*packet)->object) {
       base::log_warning("a session sent what is no message; it is ended");
       return end_session(session);
     }
     answer(session, *request);
+    if (auto* piece = std::get_if<ask::Append>(&*request)) {  // sound of a call
+      base::wipe(std::span(piece->data));
+      base::wipe(std::span((*packet)->bytes));
+    }
   }
 }
 
@@ -229,11 +236,13 @@ void Keeper::say(Session& session, const Say& message, const base::Fd* object) {
 }
 
 void Keeper::answer(Session& session, const Ask& request) {
-  const bool before = session.claim == nullptr;
+  const bool before = session.claim == nullptr && !session.recorder;
   if (const auto* m = std::get_if<ask::Login>(&request); m != nullptr && before) return login(session, *m);
   if (const auto* m = std::get_if<ask::Answer>(&request); m != nullptr && before && !session.answers.empty())
     return check_answer(session, *m);
+  if (const auto* m = std::get_if<ask::Key>(&request); m != nullptr && before) return key(session, *m);
   if (const auto* m = std::get_if<ask::End>(&request)) return end_session(session, m->orderly);
+  if (session.recorder) return answer_recorder(session, request);
   if (before || std::holds_alternative<ask::Login>(request) || std::holds_alternative<ask::Answer>(request)) {
     base::log_warning("a session asked out of order; it is ended");
     return end_session(session);
@@ -259,7 +268,109 @@ void Keeper::answer(Session& session, const Ask& request) {
     const auto refused = claim.remove(m->item);
     return refused ? say(session, say::Refused{*refused}) : say(session, say::Done{true});
   }
+  base::log_warning("a session asked for what is a recorder's; it is ended");
+  end_session(session);
 }
+
+// --- recorders -------------------------------------------------------------------------------------------------------
+
+// Who has not the key learns nothing of the account; who has it and no signature yet, that it would do.
+void Keeper::key(Session& session, const ask::Key& request) {
+  if (session.keys++ >= kMostKeys) {
+    base::log_warning("a session does not count its keys; it is ended");
+    return end_session(session);
+  }
+  auto found = vault::recorder_with(vault_, request.account, request.key);
+  if (!found) {
+    base::log_error(found.error().what);
+    return say(session, say::Refused{Refusal::failed});
+  }
+  if (!*found) return say(session, say::Refused{Refusal::wrong});
+  if (!request.proved) return say(session, say::Accepted{});
+  const auto connections = std::ranges::count_if(
+      sessions_, [&](const Session& s) { return !s.over && s.recorder && s.recorder->name == (*found)->name; });
+  if (connections >= vault_.config().drop_connections) return say(session, say::Refused{Refusal::too_many});
+  auto noted = vault_.audit().act([&] {
+    return vault_.audit().note(
+        {"recorder.joined", "recorder", {(*found)->name}, "{\"address\":\"" + session.address + "\"}"});
+  });
+  if (!noted) {
+    base::log_error(noted.error().what);
+    return say(session, say::Refused{Refusal::failed});
+  }
+  session.recorder = std::move(**found);
+  say(session, say::Accepted{});
+}
+
+void Keeper::answer_recorder(Session& session, const Ask& request) {
+  if (std::holds_alternative<ask::Upload>(request)) return begin_upload(session);
+  if (const auto* m = std::get_if<ask::Hold>(&request)) return hold_upload(session, *m);
+  const auto* append = std::get_if<ask::Append>(&request);
+  const auto* drop = std::get_if<ask::Drop>(&request);
+  const auto upload = append != nullptr || drop != nullptr
+                          ? session.uploads.find(append != nullptr ? append->upload : drop->upload)
+                          : session.uploads.end();
+  if (upload == session.uploads.end()) {
+    base::log_warning("a recorder's session asked out of order; it is ended");
+    return end_session(session);
+  }
+  if (drop != nullptr) {
+    upload->second.drop(vault_);
+    session.uploads.erase(upload);
+    return say(session, say::Accepted{});
+  }
+  if (auto r = upload->second.add(append->data); !r) {
+    base::log_error(r.error().at("an upload").what);
+    return say(session, say::Refused{Refusal::full});
+  }
+  say(session, say::Accepted{});
+}
+
+void Keeper::begin_upload(Session& session) {
+  std::size_t all = 0;
+  for (const Session& s : sessions_) all += s.uploads.size();
+  const vault::Config& config = vault_.config();
+  if (session.uploads.size() >= static_cast<std::size_t>(config.drop_uploads) ||
+      all >= static_cast<std::size_t>(config.drop_uploads_total))
+    return say(session, say::Refused{Refusal::full});
+  if (auto r = vault::still_takes(vault_, *session.recorder); !r) {
+    base::log_error(r.error().at("an upload").what);
+    return say(session, say::Refused{r.error().fault == base::Fault::denied ? Refusal::not_allowed : Refusal::failed});
+  }
+  auto begun = vault::Upload::begin(vault_);
+  if (!begun) {
+    base::log_error(begun.error().at("an upload").what);
+    return say(session, say::Refused{begun.error().fault == base::Fault::busy ? Refusal::full : Refusal::failed});
+  }
+  const std::uint32_t number = session.next_upload++;
+  session.uploads.emplace(number, std::move(*begun));
+  say(session, say::Uploading{number});
+}
+
+void Keeper::hold_upload(Session& session, const ask::Hold& request) {
+  auto upload = session.uploads.extract(request.upload);
+  if (upload.empty()) {
+    base::log_warning("a recorder's session asked out of order; it is ended");
+    return end_session(session);
+  }
+  const auto held = upload.mapped().hold(vault_, *session.recorder, request.path);
+  if (held) return say(session, say::Accepted{});
+  upload.mapped().drop(vault_);
+  base::log_error(held.error().at("an upload").what);
+  say(session, say::Refused{held.error().fault == base::Fault::denied ? Refusal::not_allowed : Refusal::failed});
+}
+
+void Keeper::cut_recorders() {
+  for (Session& s : sessions_) {
+    if (s.over || !s.recorder) continue;
+    const auto takes = vault::still_takes(vault_, *s.recorder);
+    if (takes || takes.error().fault != base::Fault::denied) continue;
+    say(s, say::Cut{Refusal::revoked});
+    end_session(s);
+  }
+}
+
+// --- log-in ----------------------------------------------------------------------------------------------------------
 
 void Keeper::login(Session& session, const ask::Login& request) {
   if (session.logins++ >= vault_.config().login_tries) {
@@ -387,7 +498,8 @@ bool Keeper::has_company(const Session& session) const {
   return std::ranges::any_of(sessions_, [&](const Session& other) {
     const bool same = other.claim != nullptr ? other.claim == session.claim
                                              : from_anywhere || vault::network_of(other.address) == network;
-    return same && &other != &session && !other.over && other.next_file == 1 && other.began_ms > since;
+    return same && !other.recorder && &other != &session && !other.over && other.next_file == 1 &&
+           other.began_ms > since;
   });
 }
 
@@ -395,6 +507,8 @@ void Keeper::end_session(Session& session, bool orderly) {
   if (session.over) return;
   session.over = true;
   session.socket = base::Fd();
+  for (auto& [number, upload] : session.uploads) upload.drop(vault_);
+  session.uploads.clear();
   if (session.claim == nullptr) return;
   KeeperClaim& claim = *session.claim;
   for (const auto& [number, file] : session.files) claim.lost(file.item, file.handle, orderly, base::monotonic_ms());
@@ -454,6 +568,7 @@ void Keeper::tick() {
   const auto version = vault_.catalog().data_version();
   const bool changed = version && *version != seen_version_;
   if (version) seen_version_ = *version;
+  if (changed) cut_recorders();
   if (log_pending_) {
     const auto left = vault_.catalog().empty_log();
     log_pending_ = !left || *left != 0;

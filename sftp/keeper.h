@@ -12,6 +12,7 @@
 #include "sftp/keeper_claim.h"
 #include "sftp/listener.h"
 #include "vault/claim.h"
+#include "vault/upload.h"
 
 namespace sftp {
 
@@ -43,7 +44,11 @@ class Keeper {
       vault::Coverage::Handle handle;
     };
     std::map<std::uint32_t, OpenFile> files;
-    std::uint32_t next_file = 1;  // 1: it has not opened any
+    std::uint32_t next_file = 1;                 // 1: it has not opened any
+    int keys = 0;                                // offered
+    std::optional<vault::RecorderRow> recorder;  // after a log-in with a key, instead of a claim
+    std::map<std::uint32_t, vault::Upload> uploads;
+    std::uint32_t next_upload = 0;
     bool over = false;
   };
 
@@ -53,6 +58,10 @@ class Keeper {
   void login(Session& session, const ask::Login& request);
   void check_answer(Session& session, const ask::Answer& request);
   std::variant<KeeperClaim*, Refusal> admit(const vault::Candidate& candidate, const std::string& address);
+  void key(Session& session, const ask::Key& request);
+  void answer_recorder(Session& session, const Ask& request);
+  void begin_upload(Session& session);
+  void hold_upload(Session& session, const ask::Hold& request);
   void open_file(Session& session, std::uint32_t item);
   void close_file(Session& session, const ask::Close& request);
   bool has_company(const Session& session) const;
@@ -60,6 +69,7 @@ class Keeper {
   void say(Session& session, const Say& message, const base::Fd* object = nullptr);
   void store_coverage(KeeperClaim& claim);
   void cut(KeeperClaim& claim, Refusal why);
+  void cut_recorders();  // those that may not any more
   void end_session(Session& session, bool orderly = false);
 
   void commit();  // delivered items: mark, destroy keys, delete; changed coverage

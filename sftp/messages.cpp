@@ -22,6 +22,8 @@ constexpr std::size_t kMaxSmall = 256;  // salts, commitments, sealed challenges
 constexpr std::size_t kMaxHeader = 4096;
 constexpr std::size_t kMaxSealedEntry = 4096;
 constexpr std::size_t kMaxCheckpoint = 8192;
+constexpr std::size_t kMaxKey = 2112;         // vault/ssh_key.h
+constexpr std::size_t kMaxUploadPath = 4096;  // sftp/wire.h
 constexpr std::uint8_t kNoneOpened = 255;
 
 class Writer {
@@ -122,6 +124,21 @@ void fields(auto& io, Is<ask::Close> auto& m) {
 }
 void fields(auto& io, Is<ask::Remove> auto& m) { io.number(m.item); }
 void fields(auto& io, Is<ask::End> auto& m) { io.flag(m.orderly); }
+void fields(auto& io, Is<ask::Key> auto& m) {
+  io.text(m.account, kMaxAccount);
+  io.bytes(m.key, kMaxKey);
+  io.flag(m.proved);
+}
+void fields(auto&, Is<ask::Upload> auto&) {}
+void fields(auto& io, Is<ask::Append> auto& m) {
+  io.number(m.upload);
+  io.bytes(m.data, kMaxAppend);
+}
+void fields(auto& io, Is<ask::Hold> auto& m) {
+  io.number(m.upload);
+  io.text(m.path, kMaxUploadPath);
+}
+void fields(auto& io, Is<ask::Drop> auto& m) { io.number(m.upload); }
 
 void fields(auto& io, Is<say::Terms> auto& m) {
   io.text(m.id, kMaxId);
@@ -159,6 +176,8 @@ void fields(auto& io, Is<say::Opened> auto& m) {
 }
 void fields(auto& io, Is<say::Done> auto& m) { io.flag(m.delivered); }
 void fields(auto& io, Is<say::Cut> auto& m) { io.refusal(m.why); }
+void fields(auto&, Is<say::Accepted> auto&) {}
+void fields(auto& io, Is<say::Uploading> auto& m) { io.number(m.upload); }
 
 template <class Variant>
 base::Bytes encode_any(std::uint8_t first, const Variant& message) {
@@ -221,6 +240,7 @@ std::string_view words(Refusal refusal) {
     case Refusal::not_found: return "no such file";
     case Refusal::not_allowed: return "not allowed";
     case Refusal::damaged: return "the stored recording is damaged";
+    case Refusal::full: return "the server has no room for this upload now";
     case Refusal::failed: return "the server could not do that";
   }
   return "refused";

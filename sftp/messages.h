@@ -15,6 +15,7 @@
 namespace sftp {
 
 constexpr std::size_t kMaxMessage = std::size_t{64} * 1024;
+constexpr std::size_t kMaxAppend = kMaxMessage - 64;  // bytes of an upload in one message
 constexpr std::size_t kChallenges = 8;  // always, filled up with dummies: known and unknown accounts cost the same
 
 // Why something was refused; the session turns it into words and an SFTP status.
@@ -33,6 +34,7 @@ enum class Refusal : std::uint8_t {
   not_found,
   not_allowed,
   damaged,
+  full,  // no room for more uploads, or on the disk
   failed,
 };
 std::string_view words(Refusal refusal);  // for the client, English, no personal data
@@ -68,8 +70,28 @@ struct Remove {
 struct End {
   bool orderly;  // the client said so, and its TCP has acknowledged everything
 };               // no reply: the connection is over
+
+// A recorder's session says these and End, and nothing else; each is answered by Accepted, Uploading or Refused.
+struct Key {
+  std::string account;
+  base::Bytes key;
+  bool proved;  // the client has signed with it: this is its log-in. Before, it asks whether the key would do
+};
+struct Upload {};  // begin one
+struct Append {
+  std::uint32_t upload;
+  base::Bytes data;
+};
+struct Hold {
+  std::uint32_t upload;
+  std::string path;
+};  // it is whole. Accepted: it is durably held, and its number means nothing any more; refused, it is dropped
+struct Drop {
+  std::uint32_t upload;
+};
 }  // namespace ask
-using Ask = std::variant<ask::Login, ask::Answer, ask::List, ask::Open, ask::Book, ask::Close, ask::Remove, ask::End>;
+using Ask = std::variant<ask::Login, ask::Answer, ask::List, ask::Open, ask::Book, ask::Close, ask::Remove, ask::End,
+                         ask::Key, ask::Upload, ask::Append, ask::Hold, ask::Drop>;
 
 namespace say {  // keeper -> session
 struct Terms {
@@ -113,8 +135,13 @@ struct Done {
 struct Cut {
   Refusal why;
 };  // unasked: end the connection
+struct Accepted {};
+struct Uploading {
+  std::uint32_t upload;
+};
 }  // namespace say
-using Say = std::variant<say::Challenges, say::Granted, say::Refused, say::Entries, say::Opened, say::Done, say::Cut>;
+using Say = std::variant<say::Challenges, say::Granted, say::Refused, say::Entries, say::Opened, say::Done, say::Cut,
+                         say::Accepted, say::Uploading>;
 
 base::Bytes encode(const Ask& message);
 base::Bytes encode(const Say& message);

@@ -12,6 +12,7 @@ using base::Error;
 using base::Fault;
 
 constexpr std::string_view kReadOnly = "this folder is for downloading only";
+constexpr std::string_view kWriteOnly = "this folder is for uploading only";
 constexpr std::array<std::string_view, 5> kExtendedChanges = {"posix-rename@openssh.com", "hardlink@openssh.com",
                                                               "copy-data", "lsetstat@openssh.com", "fsync@openssh.com"};
 constexpr std::uint32_t kWriting =
@@ -33,37 +34,39 @@ std::size_t name_cost(const FolderFile& file) { return 2 * file.name.size() + 16
 
 }  // namespace
 
-// The one table. What stands in it without a function is a change, which nobody may make; what stands in no row is
+// The one table. What stands in it without a function for somebody is what they may not do; what stands in no row is
 // unknown.
 const Requests::Row Requests::kTable[] = {
-    {Packet::init, &Requests::init},
-    {Packet::realpath, &Requests::real_path},
-    {Packet::stat, &Requests::stat},
-    {Packet::lstat, &Requests::stat},
-    {Packet::fstat, &Requests::fstat},
-    {Packet::opendir, &Requests::open_folder},
-    {Packet::readdir, &Requests::read_folder},
-    {Packet::open, &Requests::open_file},
-    {Packet::read, &Requests::read},
-    {Packet::close, &Requests::close},
-    {Packet::remove, &Requests::remove},
-    {Packet::extended, &Requests::extended},
-    {Packet::write, nullptr},
-    {Packet::setstat, nullptr},
-    {Packet::fsetstat, nullptr},
-    {Packet::mkdir, nullptr},
-    {Packet::rmdir, nullptr},
-    {Packet::rename, nullptr},
-    {Packet::symlink, nullptr},
+    {Packet::init, &Requests::init, &Requests::init},
+    {Packet::realpath, &Requests::real_path, &Requests::real_path},
+    {Packet::stat, &Requests::stat, &Requests::drop_stat},
+    {Packet::lstat, &Requests::stat, &Requests::drop_stat},
+    {Packet::fstat, &Requests::fstat, &Requests::drop_fstat},
+    {Packet::opendir, &Requests::open_folder, &Requests::drop_open_folder},
+    {Packet::readdir, &Requests::read_folder, &Requests::drop_read_folder},
+    {Packet::open, &Requests::open_file, &Requests::drop_open},
+    {Packet::read, &Requests::read, nullptr},
+    {Packet::close, &Requests::close, &Requests::drop_close},
+    {Packet::remove, &Requests::remove, &Requests::drop_remove},
+    {Packet::extended, &Requests::extended, &Requests::drop_extended},
+    {Packet::write, nullptr, &Requests::drop_write},
+    {Packet::setstat, nullptr, &Requests::drop_set_attributes},
+    {Packet::fsetstat, nullptr, &Requests::drop_set_file_attributes},
+    {Packet::mkdir, nullptr, &Requests::drop_make_folder},
+    {Packet::rename, nullptr, &Requests::drop_rename},
+    {Packet::rmdir, nullptr, nullptr},
+    {Packet::symlink, nullptr, nullptr},
 };
 
 // The one gate.
 void Requests::dispatch(const Waiting& request) {
   const auto row = std::ranges::find(kTable, request.type, &Row::type);
   if (row == std::end(kTable)) return status(request, Status::op_unsupported, "unknown request");
-  if (row->run == nullptr) return status(request, Status::permission_denied, kReadOnly);
+  const bool recorder = around_.drop != nullptr;
+  const Row::Run run = recorder ? row->recorder : row->reader;
+  if (run == nullptr) return status(request, Status::permission_denied, recorder ? kWriteOnly : kReadOnly);
   if (!request.well_formed) return status(request, Status::bad_message, "malformed request");
-  (this->*row->run)(request);
+  (this->*run)(request);
 }
 
 // --- arrival ---------------------------------------------------------------------------------------------------------
@@ -99,13 +102,26 @@ base::Result<void> Requests::arrive_packet(base::ByteView packet) {
     if (handle && request.type == Packet::close)
       take_close(request, *handle);
     else if (handle)
-      take_handle(request, *handle, request.type == Packet::readdir ? HandleKind::folder : HandleKind::file);
-  } else if (request.type != Packet::write) {  // nobody may write: its data is not kept
+      take_handle(request, *handle, request.type == Packet::readdir ? HandleKind::folder : file_kind());
+  } else if (request.type == Packet::write) {
+    if (around_.drop != nullptr) take_write(request, parsed->body);  // a reader may not: its data is not kept
+  } else {
     request.body.assign(parsed->body.begin(), parsed->body.end());
+    const auto handle = base::Reader(parsed->body).string(kMaxHandle);
+    if (request.type == Packet::fsetstat && handle) take_handle(request, *handle, HandleKind::upload);
   }
   waiting_cost_ += request.cost();
   waiting_.push_back(std::move(request));
   return {};
+}
+
+void Requests::take_write(Waiting& request, base::ByteView body) {
+  const auto write = parse_write(body);
+  request.well_formed = static_cast<bool>(write);
+  if (!write) return;
+  take_handle(request, write->handle, HandleKind::upload);
+  request.offset = write->offset;
+  request.body.assign(write->data.begin(), write->data.end());
 }
 
 void Requests::take_handle(Waiting& request, base::ByteView handle, HandleKind kind) {
@@ -119,7 +135,7 @@ void Requests::take_close(Waiting& request, base::ByteView handle) {
   if (!closed) return;
   request.open = closed->key;
   request.kind = closed->kind;
-  if (closed->kind == HandleKind::folder) return;
+  if (closed->kind != HandleKind::file) return;
   for (Waiting& earlier : waiting_)
     if (earlier.type == Packet::read && earlier.open == closed->key) earlier.overtaken = true;
   const auto handle_of_keeper = files_.at(closed->key).bytes.keeper_handle();
@@ -144,10 +160,11 @@ std::size_t Requests::room_needed(const Waiting& request) const {
 
 void Requests::answer() {
   while (!waiting_.empty() && !around_.link.over() && replies_.has_room(room_needed(waiting_.front()))) {
-    const Waiting request = std::move(waiting_.front());
+    Waiting request = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_cost_ -= request.cost();
     dispatch(request);
+    if (request.type == Packet::write) base::wipe(std::span(request.body));
   }
 }
 
@@ -171,7 +188,7 @@ void Requests::real_path(const Waiting& request) {
 void Requests::stat(const Waiting& request) {
   const auto path = parse_path(request.body);
   if (!path) return status(request, Status::bad_message, "malformed request");
-  const Folder& folder = around_.contents.folder();
+  const Folder& folder = around_.contents->folder();
   const auto place = folder.find(*path);
   if (!place) return refuse(request, Refusal::not_found);
   put_attributes(replies_.out(), request.id, folder.attributes(*place));
@@ -180,13 +197,13 @@ void Requests::stat(const Waiting& request) {
 void Requests::fstat(const Waiting& request) {
   if (!request.open) return status(request, Status::failure, "no such handle");
   const Folder::Place place{false, files_.at(*request.open).place};
-  put_attributes(replies_.out(), request.id, around_.contents.folder().attributes(place));
+  put_attributes(replies_.out(), request.id, around_.contents->folder().attributes(place));
 }
 
 void Requests::open_folder(const Waiting& request) {
   const auto path = parse_path(request.body);
   if (!path) return status(request, Status::bad_message, "malformed request");
-  const auto place = around_.contents.folder().find(*path);
+  const auto place = around_.contents->folder().find(*path);
   if (!place) return refuse(request, Refusal::not_found);
   if (!place->is_folder) return status(request, Status::failure, "not a folder");
   if (handles_.count() >= kMaxHandles) return status(request, Status::failure, "too many open files");
@@ -196,7 +213,7 @@ void Requests::open_folder(const Waiting& request) {
 
 void Requests::read_folder(const Waiting& request) {
   if (!request.open) return status(request, Status::failure, "no such handle");
-  const Folder& folder = around_.contents.folder();
+  const Folder& folder = around_.contents->folder();
   std::size_t& next = folders_.at(*request.open);
   std::vector<NameEntry> page;
   for (std::size_t cost = 256; next < folder.files().size(); ++next) {
@@ -213,12 +230,12 @@ void Requests::open_file(const Waiting& request) {
   const auto asked = parse_open(request.body);
   if (!asked) return status(request, Status::bad_message, "malformed request");
   if ((asked->flags & kWriting) != 0) return status(request, Status::permission_denied, kReadOnly);
-  const auto place = around_.contents.folder().find(asked->path);
+  const auto place = around_.contents->folder().find(asked->path);
   if (!place) return refuse(request, Refusal::not_found);
   if (place->is_folder) return status(request, Status::failure, "a folder");
   if (handles_.count() >= kMaxHandles) return status(request, Status::failure, "too many open files");
-  if (const auto item = around_.contents.item(place->file)) return open_recording(request, place->file, *item);
-  files_.emplace(next_open_, File{OpenFile::notice(around_.contents.notice(place->file)), place->file});
+  if (const auto item = around_.contents->item(place->file)) return open_recording(request, place->file, *item);
+  files_.emplace(next_open_, File{OpenFile::notice(around_.contents->notice(place->file)), place->file});
   reply_handle(request, HandleKind::file, next_open_++);
 }
 
@@ -227,8 +244,8 @@ void Requests::open_recording(const Waiting& request, std::size_t place, std::ui
   const auto answer = around_.link.ask<say::Opened>(ask::Open{item}, &object);
   if (const auto* why = std::get_if<Refusal>(&answer)) return refuse(request, *why);
   const auto& opened = std::get<say::Opened>(answer);
-  auto bytes = OpenFile::recording(opened, std::move(object), around_.identity);
-  if (!bytes || bytes->size() != around_.contents.folder().files()[place].size) {
+  auto bytes = OpenFile::recording(opened, std::move(object), *around_.identity);
+  if (!bytes || bytes->size() != around_.contents->folder().files()[place].size) {
     around_.link.ask<say::Done>(ask::Close{opened.handle, false});
     return refuse(request, Refusal::damaged);
   }
@@ -271,6 +288,9 @@ void Requests::end_file(const Waiting& close) {
 void Requests::client_is_gone() {
   for (const Waiting& request : waiting_)
     if (request.type == Packet::close && request.open && request.kind == HandleKind::file) end_file(request);
+  for (const Drop::File file : uploads_) around_.drop->abandon(file);
+  uploads_.clear();
+  for (Waiting& request : waiting_) base::wipe(std::span(request.body));
   waiting_.clear();
   waiting_cost_ = 0;
 }
@@ -278,9 +298,9 @@ void Requests::client_is_gone() {
 void Requests::remove(const Waiting& request) {
   const auto path = parse_path(request.body);
   if (!path) return status(request, Status::bad_message, "malformed request");
-  const auto place = around_.contents.folder().find(*path);
+  const auto place = around_.contents->folder().find(*path);
   if (!place) return refuse(request, Refusal::not_found);
-  const auto item = place->is_folder ? std::nullopt : around_.contents.item(place->file);
+  const auto item = place->is_folder ? std::nullopt : around_.contents->item(place->file);
   if (!item) return status(request, Status::permission_denied, kReadOnly);
   const auto answer = around_.link.ask<say::Done>(ask::Remove{*item});
   if (const auto* why = std::get_if<Refusal>(&answer)) return refuse(request, *why);
@@ -293,6 +313,101 @@ void Requests::extended(const Waiting& request) {
   if (*name == "limits@openssh.com") return put_limits(replies_.out(), request.id);
   const bool change = std::ranges::find(kExtendedChanges, *name) != kExtendedChanges.end();
   status(request, change ? Status::permission_denied : Status::op_unsupported, change ? kReadOnly : "unknown request");
+}
+
+// --- a recorder's ----------------------------------------------------------------------------------------------------
+
+void Requests::drop_stat(const Waiting& request) {
+  const auto path = parse_path(request.body);
+  if (!path) return status(request, Status::bad_message, "malformed request");
+  const auto attributes = around_.drop->attributes(*path);
+  if (!attributes) return refuse(request, Refusal::not_found);
+  put_attributes(replies_.out(), request.id, *attributes);
+}
+
+void Requests::drop_fstat(const Waiting& request) {
+  if (!request.open) return status(request, Status::failure, "no such handle");
+  put_attributes(replies_.out(), request.id, around_.drop->attributes(*request.open));
+}
+
+void Requests::drop_set_attributes(const Waiting& request) {
+  const auto wanted = parse_path_attributes(request.body);
+  if (!wanted) return status(request, Status::bad_message, "malformed request");
+  reply(request, around_.drop->set_attributes(wanted->path, wanted->attributes));
+}
+
+void Requests::drop_set_file_attributes(const Waiting& request) {
+  const auto wanted = parse_path_attributes(request.body);  // a handle is a string as a path is
+  if (!wanted) return status(request, Status::bad_message, "malformed request");
+  if (!request.open) return status(request, Status::failure, "no such handle");
+  reply(request, around_.drop->set_attributes(*request.open, wanted->attributes));
+}
+
+void Requests::drop_open_folder(const Waiting& request) {
+  const auto path = parse_path(request.body);
+  if (!path) return status(request, Status::bad_message, "malformed request");
+  if (!around_.drop->is_folder(*path)) return refuse(request, Refusal::not_found);
+  reply_handle(request, HandleKind::folder, next_open_++);
+}
+
+void Requests::drop_read_folder(const Waiting& request) {
+  if (!request.open) return status(request, Status::failure, "no such handle");
+  status(request, Status::eof, "end of folder");
+}
+
+void Requests::drop_open(const Waiting& request) {
+  const auto asked = parse_open(request.body);
+  if (!asked) return status(request, Status::bad_message, "malformed request");
+  if (handles_.count() >= kMaxHandles) return status(request, Status::failure, "too many open files");
+  const auto opened = around_.drop->open(asked->path, asked->flags);
+  if (const auto* refused = std::get_if<Drop::Answer>(&opened)) return reply(request, *refused);
+  uploads_.insert(std::get<Drop::File>(opened));
+  reply_handle(request, HandleKind::upload, std::get<Drop::File>(opened));
+}
+
+void Requests::drop_write(const Waiting& request) {
+  if (!request.open) return status(request, Status::failure, "no such handle");
+  reply(request, around_.drop->write(*request.open, request.offset, request.body));
+}
+
+void Requests::drop_close(const Waiting& request) {
+  if (!request.open) return status(request, Status::failure, "no such handle");
+  if (request.kind == HandleKind::folder) return status(request, Status::ok, "closed");
+  uploads_.erase(*request.open);
+  reply(request, around_.drop->close(*request.open));
+}
+
+void Requests::drop_make_folder(const Waiting& request) {
+  const auto wanted = parse_path_attributes(request.body);
+  if (!wanted) return status(request, Status::bad_message, "malformed request");
+  reply(request, around_.drop->make_folder(wanted->path));
+}
+
+void Requests::drop_rename(const Waiting& request) {
+  const auto paths = parse_two_paths(request.body);
+  if (!paths) return status(request, Status::bad_message, "malformed request");
+  reply(request, around_.drop->rename(paths->first, paths->second));
+}
+
+void Requests::drop_remove(const Waiting& request) {
+  const auto path = parse_path(request.body);
+  if (!path) return status(request, Status::bad_message, "malformed request");
+  reply(request, around_.drop->remove(*path));
+}
+
+// A file is on the disk when its CLOSE is answered; nobody needs to ask for it before.
+void Requests::drop_extended(const Waiting& request) {
+  const auto name = parse_extended_name(request.body);
+  if (!name) return status(request, Status::bad_message, "malformed request");
+  if (*name == "limits@openssh.com") return put_limits(replies_.out(), request.id);
+  if (*name == "fsync@openssh.com") return status(request, Status::ok, "at its end");
+  if (*name == "posix-rename@openssh.com") {
+    const auto paths = parse_extended_two_paths(request.body);
+    if (!paths) return status(request, Status::bad_message, "malformed request");
+    return reply(request, around_.drop->rename(paths->first, paths->second));
+  }
+  const bool change = std::ranges::find(kExtendedChanges, *name) != kExtendedChanges.end();
+  status(request, change ? Status::permission_denied : Status::op_unsupported, change ? kWriteOnly : "unknown request");
 }
 
 }  // namespace sftp

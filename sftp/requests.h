@@ -1,5 +1,5 @@
-// Requests: what one SFTP channel asks, and the answers. One table, one gate. Knows nothing of SSH: bytes come in, and
-// replies gather in a batch, from which the session sends them.
+// Requests: what one SFTP channel asks, and the answers. One table, one gate: a reader's and a recorder's column. Knows
+// nothing of SSH: bytes come in, and replies gather in a batch, from which the session sends them.
 // Requests are answered in the order in which they came, with one exception: a CLOSE is looked at when it arrives, and
 // the READs of its handle that still wait get FAILURE and never count.
 #pragma once
@@ -7,9 +7,11 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/secret.h"
 #include "sftp/contents.h"
+#include "sftp/drop.h"
 #include "sftp/handles.h"
 #include "sftp/stream.h"
 
@@ -20,9 +22,10 @@ class Requests {
   // What all channels of a connection share. The session outlives its channels.
   struct Around {
     Link& link;
-    const keys::Identity& identity;
-    const Contents& contents;
     InFlight& in_flight;
+    const keys::Identity* identity;  // a reader's
+    const Contents* contents;        // and what it finds
+    Drop* drop;                      // or a recorder's
   };
   Requests(const Around& around, Replies& replies) : around_(around), replies_(replies) {}
 
@@ -31,7 +34,9 @@ class Requests {
   base::Result<void> arrive(base::ByteView bytes);
   void answer();  // until nothing waits, or the batch is full
   bool idle() const { return waiting_.empty(); }
-  void client_is_gone();  // the CLOSEs that it sent before still hold; nothing is answered any more
+  // A reader's CLOSEs that it sent before still hold, a recorder's do not: it was not told so, and has its copy.
+  // Nothing is answered any more.
+  void client_is_gone();
 
  private:
   struct Waiting {
@@ -41,14 +46,15 @@ class Requests {
     bool overtaken = false;               // a READ whose handle was closed behind it
     std::optional<std::uint64_t> open{};  // what the handle means
     HandleKind kind = HandleKind::file;   // of the handle
-    std::uint64_t offset = 0;             // READ
+    std::uint64_t offset = 0;             // READ, WRITE
     std::uint32_t length = 0;             // READ
-    base::Bytes body{};                   // requests without a handle
+    base::Bytes body{};                   // requests without a handle; data of a WRITE, wiped; FSETSTAT as it came
     std::size_t cost() const { return sizeof(Waiting) + body.size(); }
   };
   struct Row {
+    using Run = void (Requests::*)(const Waiting&);
     Packet type;
-    void (Requests::*run)(const Waiting&);  // nullptr: a change that nobody may make
+    Run reader, recorder;  // nullptr: not for them
   };
   static const Row kTable[];
   static constexpr std::size_t kMaxWaiting = 1024 * 1024;  // bytes; about 10,000 READs
@@ -57,6 +63,8 @@ class Requests {
   base::Result<void> arrive_packet(base::ByteView packet);
   void take_handle(Waiting& request, base::ByteView handle, HandleKind kind);
   void take_close(Waiting& request, base::ByteView handle);
+  void take_write(Waiting& request, base::ByteView body);
+  HandleKind file_kind() const { return around_.drop != nullptr ? HandleKind::upload : HandleKind::file; }
   std::size_t room_needed(const Waiting& request) const;
   void dispatch(const Waiting& request);
 
@@ -71,6 +79,21 @@ class Requests {
   void close(const Waiting& request);
   void remove(const Waiting& request);
   void extended(const Waiting& request);
+
+  void drop_stat(const Waiting& request);
+  void drop_fstat(const Waiting& request);
+  void drop_set_attributes(const Waiting& request);
+  void drop_set_file_attributes(const Waiting& request);
+  void drop_open_folder(const Waiting& request);
+  void drop_read_folder(const Waiting& request);
+  void drop_open(const Waiting& request);
+  void drop_write(const Waiting& request);
+  void drop_close(const Waiting& request);
+  void drop_make_folder(const Waiting& request);
+  void drop_rename(const Waiting& request);
+  void drop_remove(const Waiting& request);
+  void drop_extended(const Waiting& request);
+  void reply(const Waiting& request, const Drop::Answer& answer) { status(request, answer.status, answer.text); }
 
   void end_file(const Waiting& close);
   void open_recording(const Waiting& request, std::size_t place, std::uint32_t item);
@@ -94,6 +117,7 @@ class Requests {
   std::uint64_t next_open_ = 0;
   std::map<std::uint64_t, File> files_;           // open files; an entry lives until its CLOSE is answered
   std::map<std::uint64_t, std::size_t> folders_;  // open folders, and the next entry to list
+  std::set<Drop::File> uploads_;                  // begun here, and not closed
 };
 
 }  // namespace sftp

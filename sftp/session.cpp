@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "sftp/contents.h"
+#include "sftp/drop.h"
 #include "sftp/login.h"
 #include "sftp/notices.h"
 #include "sftp/requests.h"
@@ -43,6 +44,8 @@ constexpr std::int64_t kLookMs = 5'000;          // at the line, while data is o
 constexpr std::uint32_t kDeadMs = 30'000;        // without an ACK
 constexpr std::uint64_t kMostUnread = 4096;      // packets that libssh holds since the client took everything
 constexpr std::size_t kMostInput = 2048 * 1024;  // that waits in libssh; its window is smaller
+constexpr int kMostKeys = 64;                    // that one client may offer
+constexpr std::size_t kMaxAccount = 64;          // of ask::Key
 constexpr std::int64_t kGoodbyeMs = 2'000;       // for the last words to leave, and for the client to hear them
 
 struct Channel {
@@ -87,6 +90,10 @@ class Session {
   int open_channel(ssh_message message);
   int request_on_channel(ssh_message message);
   bool try_password(const char* password);
+  enum class Key { refused, would_do, right };
+  Key try_key(ssh_message message);
+  bool enter();
+  bool logged_in() const { return who_ || drop_; }
   bool same_user(const char* user);
   Channel* find(ssh_channel channel);
   void ended(ssh_channel channel, bool closed);
@@ -139,6 +146,9 @@ class Session {
   int failures_ = 0;
   std::optional<LoggedIn> who_;
   std::optional<Contents> contents_;
+  KeeperUploads uploads_{link_};
+  std::optional<Drop> drop_;  // a recorder's, instead of who_
+  int keys_ = 0;              // that were offered
   InFlight in_flight_;
   int unacknowledged_ = 0;       // bytes that the client's TCP has not acknowledged
   std::list<Channel> channels_;  // a client may open one in the middle of anything
@@ -168,7 +178,7 @@ base::Result<void> Session::start(base::Fd connection, const SshPolicy& policy) 
   if (ssh_set_callbacks(ssh_, &callbacks_) != SSH_OK || ssh_set_server_callbacks(ssh_, &server_callbacks_) != SSH_OK)
     return Error{Fault::failed, "libssh refuses callbacks"};
   ssh_set_message_callback(ssh_, on_message, this);
-  ssh_set_auth_methods(ssh_, SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE);
+  ssh_set_auth_methods(ssh_, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE);
   ssh_set_counters(ssh_, &counter_, &packets_);
   if (ssh_handle_key_exchange(ssh_) == SSH_ERROR) return Error{Fault::failed, "no key exchange"};
   if (ssh_event_add_session(event_, ssh_) != SSH_OK ||
@@ -230,6 +240,13 @@ int Session::authenticate(ssh_message message) {
   bool right = false;
   if (method == static_cast<int>(SSH_AUTH_METHOD_PASSWORD)) {
     right = try_password(password_of(message));
+  } else if (method == static_cast<int>(SSH_AUTH_METHOD_PUBLICKEY)) {
+    const Key key = try_key(message);
+    if (key == Key::would_do) {
+      ssh_message_auth_reply_pk_ok_simple(message);
+      return 0;
+    }
+    right = key == Key::right;
   } else if (method == static_cast<int>(SSH_AUTH_METHOD_INTERACTIVE)) {
     if (!response) return prompt(message);
     const bool answers_us = std::exchange(asked_, false) && ssh_userauth_kbdint_getnanswers(ssh_) == 1;
@@ -257,17 +274,22 @@ timespec from_now(std::int64_t ms) {
   return at;
 }
 
+// The listener hears of it: this connection does not count among those that are not logged in.
+bool Session::enter() {
+  active_ = monotonic_ms();
+  const char byte = 1;
+  if (write(logged_in_.get(), &byte, 1) != 1) end("the server is going down");
+  return !over_;
+}
+
 // libssh wipes the password itself with its message. Waiting here keeps nobody but this client waiting.
 bool Session::try_password(const char* password) {
-  if (over_ || who_) return false;
+  if (over_ || logged_in()) return false;
   const timespec answered = from_now(settings_.failure_ms);
   auto result = log_in(link_, *user_, base::as_bytes(password));
   if (auto* who = std::get_if<LoggedIn>(&result)) {
     who_ = std::move(*who);
-    active_ = monotonic_ms();
-    const char byte = 1;
-    if (write(logged_in_.get(), &byte, 1) != 1) end("the server is going down");
-    return !over_;
+    return enter();
   }
   const Refusal why = std::get<Refusal>(result);
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &answered, nullptr) == EINTR) {
@@ -279,10 +301,47 @@ bool Session::try_password(const char* password) {
   return false;
 }
 
+// As it goes over the wire; empty when libssh cannot print it.
+base::Bytes blob_of(ssh_key key) {
+  char* text = nullptr;
+  if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK) return {};
+  auto blob = base::unbase64(text);
+  ssh_string_free_char(text);
+  return blob ? std::move(*blob) : base::Bytes();
+}
+
+// First a client asks whether a key would do, then it signs with it; libssh has verified the signature. A key that is
+// not a recorder's is no failed try: clients offer all that they have.
+Session::Key Session::try_key(ssh_message message) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  const ssh_publickey_state_e state = ssh_message_auth_publickey_state(message);
+  const ssh_key key = ssh_message_auth_pubkey(message);
+#pragma GCC diagnostic pop
+  if (over_ || logged_in() || key == nullptr) return Key::refused;
+  if (++keys_ > kMostKeys) {
+    end("too many keys");
+    return Key::refused;
+  }
+  const bool proved = state == SSH_PUBLICKEY_STATE_VALID;
+  if (!proved && state != SSH_PUBLICKEY_STATE_NONE) return Key::refused;
+  const base::Bytes blob = blob_of(key);
+  if (blob.empty() || user_->size() > kMaxAccount) return Key::refused;
+  const auto answer = link_.ask<say::Accepted>(ask::Key{*user_, blob, proved});
+  if (const auto* why = std::get_if<Refusal>(&answer)) {
+    if (*why != Refusal::wrong) end(words(*why));
+    return Key::refused;
+  }
+  if (!proved) return Key::would_do;
+  drop_.emplace(uploads_);
+  return enter() ? Key::right : Key::refused;
+}
+
 // --- channels --------------------------------------------------------------------------------------------------------
 
 int Session::open_channel(ssh_message message) {
-  if (!who_ || ssh_message_subtype(message) != SSH_CHANNEL_SESSION || channels_.size() >= settings_.channels) return 1;
+  if (!logged_in() || ssh_message_subtype(message) != SSH_CHANNEL_SESSION || channels_.size() >= settings_.channels)
+    return 1;
   ssh_channel opened = ssh_message_channel_request_open_reply_accept(message);
   if (opened == nullptr) return 0;
   Channel& channel = channels_.emplace_back(opened);
@@ -373,13 +432,13 @@ void Session::run() {
   measure();
   for (Channel& channel : channels_)
     if (channel.requests) channel.requests->client_is_gone();
-  if (who_) link_.tell(ask::End{orderly()});
+  if (logged_in()) link_.tell(ask::End{orderly()});
   if (over_) say_goodbye();
 }
 
 void Session::step() {
   const int on = 1;
-  if (!who_) setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);  // the kernel forgets it
+  if (!logged_in()) setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);  // the kernel forgets it
   measure();
   for (Channel& channel : channels_) feed(channel);
   for (Channel& channel : channels_) send(channel);
@@ -399,7 +458,7 @@ void Session::measure() {
 void Session::feed(Channel& channel) {
   if (!channel.is_sftp || over_) return;
   if (!channel.requests) {
-    if (!contents_) {
+    if (who_ && !contents_) {
       auto loaded = Contents::load(link_, *who_, base::SystemClock().now());
       if (!loaded) {
         base::log_error(loaded.error().at("list the folder").what);
@@ -407,7 +466,9 @@ void Session::feed(Channel& channel) {
       }
       contents_ = std::move(*loaded);
     }
-    channel.requests.emplace(Requests::Around{link_, who_->identity, *contents_, in_flight_}, channel.replies);
+    channel.requests.emplace(Requests::Around{link_, in_flight_, who_ ? &who_->identity : nullptr,
+                                              who_ ? &*contents_ : nullptr, drop_ ? &*drop_ : nullptr},
+                             channel.replies);
   }
   std::array<std::byte, 32 * 1024> part;
   while (channel.input > 0 && channel.requests->has_room() && !over_) {
@@ -489,7 +550,7 @@ bool Session::has_work(const Channel& channel) const {
 
 int Session::wait_ms() const {
   if (std::ranges::any_of(channels_, [this](const Channel& c) { return has_work(c); })) return 0;
-  std::int64_t deadline = who_ ? active_ + settings_.idle_ms : began_ + settings_.grace_ms;
+  std::int64_t deadline = logged_in() ? active_ + settings_.idle_ms : began_ + settings_.grace_ms;
   const std::int64_t longest = unacknowledged_ > 0 ? std::min(kLookMs, settings_.idle_ms) : settings_.idle_ms;
   if (const auto due = link_.booking_due()) deadline = std::min(deadline, *due);
   return static_cast<int>(std::clamp<std::int64_t>(deadline - monotonic_ms(), 0, longest));
@@ -506,8 +567,8 @@ bool Session::line_is_dead() const {
 
 void Session::check_time() {
   const std::int64_t now = monotonic_ms();
-  if (!who_ && now - began_ >= settings_.grace_ms) end("log-in took too long");
-  if (who_ && now - active_ >= settings_.idle_ms) end("idle for too long");
+  if (!logged_in() && now - began_ >= settings_.grace_ms) end("log-in took too long");
+  if (logged_in() && now - active_ >= settings_.idle_ms) end("idle for too long");
   if (line_is_dead()) end("the line is dead");
   if (const auto due = link_.booking_due(); due && now >= *due) link_.book_what_waits();
 }

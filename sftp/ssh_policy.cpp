@@ -27,7 +27,8 @@ constexpr Option kOptions[] = {
     {SSH_BIND_OPTIONS_CIPHERS_S_C, kCiphers},
     {SSH_BIND_OPTIONS_HMAC_C_S, kMacs},
     {SSH_BIND_OPTIONS_HMAC_S_C, kMacs},
-    {SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, "ssh-ed25519,rsa-sha2-512,rsa-sha2-256"},
+    {SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES,  // of recorders; as vault/ssh_key takes them
+     "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256"},
     {SSH_BIND_OPTIONS_BANNER, "callvault"},  // never the word OpenSSH: WinSCP would ask for SFTP version 6
 };
 

@@ -142,6 +142,12 @@ base::Result<std::string> parse_extended_name(base::ByteView body) {
   return *name;
 }
 
+base::Result<TwoPaths> parse_extended_two_paths(base::ByteView body) {
+  base::Reader in(body);
+  (void)in.text(kMaxText);
+  return parse_two_paths(in.raw(in.left()).value_or(base::ByteView()));
+}
+
 namespace {
 
 // One packet: the length field is filled in when it goes out of scope.

@@ -119,6 +119,7 @@ base::Result<base::ByteView> parse_handle(base::ByteView body);           // clo
 base::Result<TwoPaths> parse_two_paths(base::ByteView body);              // rename
 base::Result<PathAttributes> parse_path_attributes(base::ByteView body);  // setstat, mkdir
 base::Result<std::string> parse_extended_name(base::ByteView body);  // the rest of an extended request is not looked at
+base::Result<TwoPaths> parse_extended_two_paths(base::ByteView body);  // behind the name: posix-rename@openssh.com
 
 // Replies: each appends one whole packet, length field first.
 void put_version(base::Bytes& out);  // version 3 and limits@openssh.com

@@ -85,6 +85,14 @@ struct OldSlot {
   std::string record;  // the signed record that names both
 };
 
+struct RecorderRow {
+  std::string name, id, state;  // open, removed
+  std::string ssh_key;          // "ssh-ed25519 AAAA..."
+  std::string klass, customer, category;
+  base::Seconds created_at = 0, signed_at = 0;
+  std::string statement;  // signed
+};
+
 struct AuditRow {
   std::uint64_t seq = 0;
   std::string leaf;
@@ -176,6 +184,14 @@ class Catalog {
   base::Result<int> drop_old_slot(std::uint64_t slot);
   // The recording, access or audit month whose slot this is; nothing: nobody's.
   base::Result<std::optional<std::string>> user_of_slot(std::uint64_t slot);
+
+  // catalog_recorder.cpp
+  // "a customer", "a recorder" (one that was not removed), "a grantee"; empty: nobody has the name.
+  base::Result<std::string> kind_of_account(const std::string& name);
+  base::Result<void> put_recorder(const RecorderRow& row);  // replaces the one of its name
+  base::Result<std::optional<RecorderRow>> recorder(const std::string& name);
+  base::Result<std::optional<RecorderRow>> recorder_with_key(const std::string& name, const std::string& ssh_key);
+  base::Result<std::vector<RecorderRow>> recorders();
 
   base::Result<void> add_access(const AccessRow& row);
   base::Result<void> add_item(const ItemRow& item,

@@ -1,6 +1,7 @@
 #include "vault/check.h"
 
 #include <boost/filesystem/operations.hpp>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -10,9 +11,11 @@
 #include "vault/erase.h"
 #include "vault/ingest.h"
 #include "vault/open_recording.h"
+#include "vault/recorder.h"
 #include "vault/restriction.h"
 #include "vault/role_change.h"
 #include "vault/seal.h"
+#include "vault/upload.h"
 
 namespace vault {
 
@@ -31,7 +34,8 @@ class Checker {
       if (auto r = repair(); !r) return r.error();
     }
     for (const auto step : {&Checker::catalogue, &Checker::audit_log, &Checker::recordings, &Checker::accesses,
-                            &Checker::old_slots, &Checker::restrictions, &Checker::roles, &Checker::surroundings}) {
+                            &Checker::old_slots, &Checker::restrictions, &Checker::recorders, &Checker::roles,
+                            &Checker::surroundings}) {
       if (auto r = (this->*step)(); !r) return r.error();
     }
     return std::move(findings_);
@@ -49,7 +53,9 @@ class Checker {
     auto roles_lock = lock_roles(vault_);
     if (!roles_lock) return roles_lock.error();
     if (auto r = write_roster_file(vault_); !r) return r.error();
-    return {};
+    // Uploads belong to the daemon: while one runs they are left to it.
+    const auto daemon = base::FileLock::take(vault_.folder() / file::kRun / file::kDaemonLock, 0);
+    return daemon ? finish_uploads(vault_) : Result<void>();
   }
 
   Result<void> catalogue() {
@@ -188,19 +194,25 @@ class Checker {
   };
   using AllNoted = std::map<std::string, Noted>;  // id of a restriction -> what the audit log says of it
 
-  Result<AllNoted> noted_restrictions() {
-    AllNoted all;
+  Result<void> each_noted(const std::function<void(const Audit::Entry&)>& look) {
     for (std::uint64_t next = 0;;) {
       auto entries = vault_.audit().entries(next, 4096, nullptr);
       if (!entries) return entries.error();
-      if (entries->empty()) return all;
+      if (entries->empty()) return {};
       next = entries->back().seq + 1;
-      for (const auto& entry : *entries) {
-        if (entry.subjects.size() != 2) continue;
-        if (entry.name == "recording.restricted") all[entry.subjects[1]].recording = entry.subjects[0];
-        if (entry.name == "recording.released") all[entry.subjects[1]].released = true;
-      }
+      for (const auto& entry : *entries) look(entry);
     }
+  }
+
+  Result<AllNoted> noted_restrictions() {
+    AllNoted all;
+    auto r = each_noted([&](const Audit::Entry& entry) {
+      if (entry.subjects.size() != 2) return;
+      if (entry.name == "recording.restricted") all[entry.subjects[1]].recording = entry.subjects[0];
+      if (entry.name == "recording.released") all[entry.subjects[1]].released = true;
+    });
+    if (!r) return r.error();
+    return all;
   }
 
   // Each under its statements, and each that was ever opened is there: without its row nothing would hold the
@@ -237,6 +249,31 @@ class Checker {
     if (there &&
         !keys::Roster::verify(base::as_text(*there), {trust.it_manager, trust.recovery}, vault_.roster().version()))
       warning("recipients.note is older than the roles that the catalogue holds; callvault check --repair writes it");
+    return {};
+  }
+
+  // Each under its statement, and as the audit log knows it: an old row that was put back would let somebody in again.
+  Result<void> recorders() {
+    return vault_.catalog().read([this] { return recorders_of_one_view(); });
+  }
+  Result<void> recorders_of_one_view() {
+    std::map<std::string, std::string> noted;  // id -> name, of those that were not removed
+    auto r = each_noted([&](const Audit::Entry& entry) {
+      if (entry.subjects.size() != 2) return;
+      if (entry.name == "recorder.added") noted[entry.subjects[1]] = entry.subjects[0];
+      if (entry.name == "recorder.removed") noted.erase(entry.subjects[1]);
+    });
+    if (!r) return r;
+    auto rows = vault_.catalog().recorders();
+    if (!rows) return rows.error();
+    for (const auto& row : *rows) {
+      if (auto v = verified_recorder(vault_, row); !v) damage(v.error().what);
+      const auto said = noted.find(row.id);
+      const bool open = said != noted.end() && said->second == row.name;
+      if (open != (row.state == "open")) damage("recorder " + row.id + ": the audit log says otherwise");
+      if (said != noted.end()) noted.erase(said);
+    }
+    for (const auto& [id, name] : noted) damage("recorder " + name + " (" + id + ") is missing");
     return {};
   }
 

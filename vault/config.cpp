@@ -117,7 +117,8 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   if (!parsed) return parsed.error();
   const toml::table& root = *parsed;
   for (const auto& [key, node] : root) {
-    static const std::set<std::string, std::less<>> known{"vault", "sftp", "slots", "ingest", "delivery", "claim"};
+    static const std::set<std::string, std::less<>> known{"vault", "sftp",     "slots", "ingest",
+                                                          "drop",  "delivery", "claim"};
     if (!known.contains(key.str()))
       return Error{Fault::usage, "callvault.toml: unknown section " + std::string(key.str())};
   }
@@ -137,6 +138,12 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   ingest.duration("quiet_unsure", c.ingest_quiet_unsure);
   ingest.duration("side_file", c.ingest_side_file);
   ingest.duration("rescan", c.ingest_rescan);
+  Table drop(root, "drop");
+  drop.number("uploads", c.drop_uploads, 1, 256);
+  drop.number("uploads_total", c.drop_uploads_total, 1, 512);
+  drop.number("largest_mib", c.drop_largest_mib, 1, 1024 * 1024);
+  drop.number("free_mib", c.drop_free_mib, 0, 1024 * 1024);
+  drop.number("connections", c.drop_connections, 1, 64);
   Table delivery(root, "delivery");
   delivery.duration("expires", c.delivery_expires);
   Table claim(root, "claim");
@@ -159,7 +166,7 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   sftp.number("connections_total", c.connections_total, 1, 10000);
   sftp.duration("connection_idle", c.connection_idle);
   sftp.text("session_user", c.session_user);
-  for (Table* table : std::array{&vault, &slots, &ingest, &delivery, &claim, &sftp}) {
+  for (Table* table : std::array{&vault, &slots, &ingest, &drop, &delivery, &claim, &sftp}) {
     if (auto r = table->done(); !r) return r.error();
   }
   if (c.vault_id.empty()) return Error{Fault::usage, "callvault.toml: [vault] id is missing"};
@@ -187,6 +194,12 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "\"        # watch: so long a voicemail waits for its side file\n"
       << "rescan = \"" << duration_text(c.ingest_rescan)
       << "\"           # watch: so often everything is looked at, whatever the kernel told\n\n"
+      << "[drop]                 # what recorders upload over SFTP\n"
+      << "uploads = " << c.drop_uploads << "           # files that one connection uploads at once\n"
+      << "uploads_total = " << c.drop_uploads_total << "\n"
+      << "largest_mib = " << c.drop_largest_mib << "     # one file\n"
+      << "free_mib = " << c.drop_free_mib << "         # room that is left on the disk\n"
+      << "connections = " << c.drop_connections << "        # of one recorder at once\n\n"
       << "[delivery]\n"
       << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n\n"
       << "[claim]\n"

@@ -27,6 +27,13 @@ struct Config {
   base::Seconds ingest_quiet_unsure = 60;  // the same, where nobody can tell whether a file is still open for writing
   base::Seconds ingest_side_file = 60;     // watch: so long a voicemail waits for its side file
   base::Seconds ingest_rescan = 60;        // watch: so often everything is looked at, whatever the kernel told
+
+  int drop_uploads = 64;         // files that one recorder's connection uploads at once
+  int drop_uploads_total = 128;  // and all of them
+  int drop_largest_mib = 4096;   // one file
+  int drop_free_mib = 256;       // room that uploads leave on the disk
+  int drop_connections = 8;      // of one recorder at once
+
   base::Seconds delivery_expires = 7 * 86400;
   base::Seconds claim_idle_after_all = 60;  // all delivered and nothing happens: the claim ends
   base::Seconds claim_unconnected = 12 * 3600;

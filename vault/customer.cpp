@@ -78,6 +78,9 @@ Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& i
   if (!note) return note.error();
   row.statement = *note;
   return vault.audit().act([&]() -> Result<void> {
+    auto taken = vault.catalog().kind_of_account(id);
+    if (!taken) return taken.error();
+    if (!taken->empty()) return Error{Fault::usage, "the id is taken: there is " + *taken + " of this name"};
     if (auto r = vault.catalog().add_customer(row); !r) return r;
     return vault.audit().note({"customer.added", actor.holder.name, {id}, ""});
   });

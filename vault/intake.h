@@ -1,5 +1,5 @@
-// Intake: what every way in shares, the files of `ingest` and the uploads of recorders: what a name says becomes columns
-// and metadata, and the one transaction that makes a recording held.
+// Intake: what every way in shares, the files of `ingest` and the uploads of recorders: what a name says becomes
+// columns and metadata, and the one transaction that makes a recording held.
 #pragma once
 
 #include <string>

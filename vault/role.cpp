@@ -13,7 +13,7 @@ struct Row {
 };
 
 // The recovery identity opens recordings and names a new IT Manager; it changes nothing else.
-constexpr std::array<Row, 15> kTable{{
+constexpr std::array<Row, 17> kTable{{
     {Action::add_customer, "add a customer", true, true, false},
     {Action::change_customer, "change a customer", true, true, false},
     {Action::deliver, "deliver", true, true, false},
@@ -29,6 +29,8 @@ constexpr std::array<Row, 15> kTable{{
     {Action::rotate_keys, "rotate keys", true, false, false},
     {Action::name_it_manager, "name a new IT Manager", false, false, true},
     {Action::drill_recovery, "drill the recovery", false, false, true},
+    {Action::add_recorder, "add a recorder", true, true, false},
+    {Action::remove_recorder, "remove a recorder", true, true, false},
 }};
 
 const Row& row(Action action) {

@@ -24,7 +24,9 @@ enum class Action {
   remove_role,
   rotate_keys,
   name_it_manager,
-  drill_recovery
+  drill_recovery,
+  add_recorder,
+  remove_recorder
 };
 std::string_view name_of(Action action);
 std::vector<Action> all_actions();

@@ -79,6 +79,15 @@ const std::vector<std::vector<std::string>>& migrations() {
           "recording (id),"
           " record TEXT NOT NULL) STRICT",
       },
+      {
+          // Who brings recordings in over SFTP. One that was removed keeps its row, and can be added again.
+          "CREATE TABLE recorder (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+          " state TEXT NOT NULL CHECK (state IN ('open', 'removed')), ssh_key TEXT NOT NULL,"
+          " class TEXT NOT NULL CHECK (class IN ('own', 'customer')), customer TEXT REFERENCES customer (id),"
+          " category TEXT NOT NULL, created_at INTEGER NOT NULL, signed_at INTEGER NOT NULL, statement TEXT NOT NULL,"
+          " CHECK ((class = 'customer') = (customer IS NOT NULL))) STRICT",
+          "CREATE INDEX recorder_by_key ON recorder (ssh_key)",
+      },
   };
   return all;
 }

@@ -38,13 +38,15 @@ Result<void> check_id(const std::string& id) {
 
 }  // namespace
 
+Result<void> Store::make(const base::Path& folder) {
+  if (base::exists(folder)) return {};
+  if (auto r = files_->make_folder(folder); !r) return r;
+  return files_->sync_folder(folder_);
+}
+
 Result<base::Fd> Store::create(const std::string& id) {
   if (auto r = check_id(id); !r) return r.error();
-  const base::Path folder = folder_of(id);
-  if (!base::exists(folder)) {
-    if (auto r = files_->make_folder(folder); !r) return r.error();
-    if (auto r = files_->sync_folder(folder_); !r) return r.error();
-  }
+  if (auto r = make(folder_of(id)); !r) return r.error();
   return files_->create(path_of(id));
 }
 
@@ -64,6 +66,8 @@ Result<void> Store::commit(const Objects& objects) {
 Result<base::Fd> Store::open(const std::string& id) const {
   if (auto r = check_id(id); !r) return r.error();
   auto object = base::open_to_read(path_of(id));
+  if (!object && object.error().fault == Fault::not_found) object = base::open_to_read(incoming_folder() / id);
+  if (!object && object.error().fault == Fault::not_found) object = base::open_to_read(path_of(id));  // it has moved
   if (object) return object;
   if (object.error().fault == Fault::not_found) return Error{Fault::damaged, "object " + id + " is missing"};
   return object.error().at("object " + id);
@@ -74,6 +78,10 @@ Result<void> Store::remove(const std::set<std::string>& ids) {
   for (const auto& id : ids) {
     if (auto r = check_id(id); !r) return r;
     if (auto r = files_->remove(path_of(id)); !r) return r;
+    if (base::exists(incoming_folder() / id)) {  // held, and the daemon ended before it could move it
+      if (auto r = files_->remove(incoming_folder() / id); !r) return r;
+      folders.insert(incoming_folder());
+    }
     if (base::exists(folder_of(id))) folders.insert(folder_of(id));
   }
   for (const auto& folder : folders) {
@@ -87,11 +95,40 @@ Result<std::vector<std::string>> Store::ids() const {
   if (!folders) return folders.error();
   std::vector<std::string> all;
   for (const auto& name : *folders) {
+    if (folder_ / name == incoming_folder()) continue;
     auto ids = base::list_folder(folder_ / name);
     if (!ids) return ids.error();
     all.insert(all.end(), ids->begin(), ids->end());
   }
   return all;
+}
+
+Result<base::Fd> Store::create_incoming(const std::string& id) {
+  if (auto r = check_id(id); !r) return r.error();
+  if (auto r = make(incoming_folder()); !r) return r.error();
+  return files_->create(incoming_folder() / id);
+}
+
+Result<void> Store::commit_incoming(const base::Fd& object) {
+  if (auto r = files_->sync(object.get()); !r) return r;
+  return files_->sync_folder(incoming_folder());
+}
+
+Result<void> Store::move_incoming(const std::string& id) {
+  if (auto r = check_id(id); !r) return r;
+  if (auto r = make(folder_of(id)); !r) return r;
+  if (auto r = files_->rename_new(incoming_folder() / id, path_of(id)); !r) return r;
+  return {};  // not synced: after a crash it may lie in either place, and is found in both
+}
+
+Result<void> Store::remove_incoming(const std::string& id) {
+  if (auto r = check_id(id); !r) return r;
+  return files_->remove(incoming_folder() / id);
+}
+
+Result<std::vector<std::string>> Store::incoming() const {
+  if (!base::exists(incoming_folder())) return std::vector<std::string>();
+  return base::list_folder(incoming_folder());
 }
 
 }  // namespace vault

@@ -20,6 +20,7 @@
 #include "tests/testkit/expect.h"
 #include "tests/testkit/temp_vault.h"
 #include "vault/customer.h"
+#include "vault/recorder.h"
 #include "vault/restriction.h"
 
 namespace sftp {
@@ -113,6 +114,9 @@ class KeeperTest : public testing::Test {
   void SetUp() override {
     must(vault::add_customer(*v_, v_.actor(), "globex", "Globex Ltd", 0));
     acme_ = v_.deliver({v_.recording(1), v_.recording(2)});
+    base::put_string(key_, "ssh-ed25519");
+    base::put_string(key_, Bytes(32, std::byte{7}));
+    must(vault::add_recorder(*v_, v_.actor(), {"pbx-1", must(vault::SshKey::from_blob(key_)), "customer", "acme", ""}));
     vault::DeliveryRequest theirs;
     theirs.customer = "globex";
     theirs.recordings = {v_.recording(3, 3000, "globex")};
@@ -153,7 +157,24 @@ class KeeperTest : public testing::Test {
     return s;
   }
 
+  Hostile recorder() {
+    Hostile s = session();
+    s.must_ask<say::Accepted>(ask::Key{"pbx-1", key_, true});
+    return s;
+  }
+  std::string count() { return v_.sql("SELECT count(*) FROM recording"); }
+  std::size_t incoming() {
+    const auto names = base::list_folder(v_.folder() / "objects" / "incoming");
+    return names ? names->size() : 0;
+  }
+  // Until the keeper has seen that a session is gone.
+  bool nothing_incoming() {
+    for (int i = 0; i < 6000 && incoming() != 0; ++i) usleep(10'000);
+    return incoming() == 0;
+  }
+
   testkit::TempVault v_;
+  Bytes key_;  // of the recorder pbx-1
   vault::Delivery acme_, globex_;
   base::Fd listener_, stop_;
   std::optional<Keeper> keeper_;
@@ -162,9 +183,10 @@ class KeeperTest : public testing::Test {
   int delivered_ = 0;  // what the test has proved
 };
 
-const std::vector<Ask> kOnlyAfterLogIn = {ask::List{0},        ask::Open{0},   ask::Book{1, 0, 9, false, true},
-                                          ask::Close{1, true}, ask::Remove{0}, ask::Answer{0, {}},
-                                          ask::Answer{255, {}}};
+const std::vector<Ask> kOnlyAfterLogIn = {ask::List{0},          ask::Open{0},   ask::Book{1, 0, 9, false, true},
+                                          ask::Close{1, true},   ask::Remove{0}, ask::Answer{0, {}},
+                                          ask::Answer{255, {}},  ask::Upload{},  ask::Append{0, {}},
+                                          ask::Hold{0, "a.wav"}, ask::Drop{0}};
 
 TEST_F(KeeperTest, NothingButALogInComesFirst) {
   for (const Ask& message : kOnlyAfterLogIn) {
@@ -451,6 +473,116 @@ TEST_F(KeeperTest, AListenerThatSendsRubbishEndsNothingButItself) {
   must(send_packet(listener_.get(), Bytes(257, std::byte{1}), Wait::yes));       // no packet
   thread_.join();
   EXPECT_EQ(code_, 1);
+}
+
+// --- recorders -------------------------------------------------------------------------------------------------------
+
+TEST_F(KeeperTest, OnlyItsNameAndItsKeyTogetherAreARecorder) {
+  const auto wrong = std::optional(Refusal::wrong);
+  Bytes other;
+  base::put_string(other, "ssh-ed25519");
+  base::put_string(other, Bytes(32, std::byte{8}));
+  Hostile s = session();
+  EXPECT_EQ(s.refused(ask::Key{"pbx-1", other, true}), wrong);
+  EXPECT_EQ(s.refused(ask::Key{"acme", key_, true}), wrong);
+  EXPECT_EQ(s.refused(ask::Key{"pbx-2", key_, true}), wrong);
+  EXPECT_EQ(s.refused(ask::Key{"pbx-1", {}, true}), wrong);
+  s.must_ask<say::Accepted>(ask::Key{"pbx-1", key_, false});
+  s.send(ask::Upload{});
+  EXPECT_TRUE(s.ended()) << "a key that would do is no log-in";
+}
+
+TEST_F(KeeperTest, KeysAreNotTriedWithoutEnd) {
+  Hostile s = session();
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(s.refused(ask::Key{"pbx-1", {}, false}), Refusal::wrong);
+  s.send(ask::Key{"pbx-1", key_, true});
+  EXPECT_TRUE(s.ended());
+}
+
+TEST_F(KeeperTest, AnUploadIsHeldWhenItIsWhole) {
+  const auto sound = testkit::wav(100'000);
+  Hostile s = recorder();
+  const auto upload = s.must_ask<say::Uploading>(ask::Upload{}).upload;
+  for (std::size_t at = 0; at < sound.size(); at += 30'000) {
+    const auto part = base::ByteView(sound).subspan(at, std::min<std::size_t>(30'000, sound.size() - at));
+    s.must_ask<say::Accepted>(ask::Append{upload, {part.begin(), part.end()}});
+  }
+  EXPECT_EQ(count(), "3");
+  s.must_ask<say::Accepted>(ask::Hold{upload, "a.wav"});
+  EXPECT_EQ(count(), "4");
+  EXPECT_EQ(v_.sql("SELECT customer, size FROM recording WHERE size > 90000"), "acme|100044");
+  s.send(ask::Append{upload, {}});
+  EXPECT_TRUE(s.ended()) << "its number means nothing any more";
+}
+
+TEST_F(KeeperTest, ARecordersSessionSaysNothingElse) {
+  for (const Ask& message :
+       std::vector<Ask>{ask::List{0}, ask::Open{0}, ask::Book{1, 0, 9, false, true}, ask::Close{1, true},
+                        ask::Remove{0}, ask::Login{"acme"}, ask::Answer{0, {}}, ask::Key{"pbx-1", key_, true},
+                        ask::Append{0, {}}, ask::Hold{0, "a.wav"}, ask::Drop{0}}) {
+    Hostile s = recorder();
+    s.send(message);
+    EXPECT_TRUE(s.ended()) << message.index();
+  }
+  EXPECT_EQ(count(), "3");
+}
+
+TEST_F(KeeperTest, ACustomersSessionUploadsNothing) {
+  for (const Ask& message : std::vector<Ask>{ask::Key{"pbx-1", key_, true}, ask::Upload{}, ask::Append{0, {}},
+                                             ask::Hold{0, "a.wav"}, ask::Drop{0}}) {
+    Hostile s = logged_in();
+    s.send(message);
+    EXPECT_TRUE(s.ended()) << message.index();
+  }
+  EXPECT_EQ(count(), "3");
+}
+
+TEST_F(KeeperTest, AnUploadBelongsToItsSession) {
+  Hostile one = recorder();
+  Hostile two = recorder();
+  const auto upload = one.must_ask<say::Uploading>(ask::Upload{}).upload;
+  two.send(ask::Hold{upload, "a.wav"});
+  EXPECT_TRUE(two.ended());
+  EXPECT_EQ(incoming(), 1U);
+  one.must_ask<say::Accepted>(ask::Append{upload, Bytes(70, std::byte{1})});
+  one.close();
+  EXPECT_TRUE(nothing_incoming());
+  EXPECT_EQ(count(), "3");
+}
+
+TEST_F(KeeperTest, UploadsAreCounted) {
+  Hostile s = recorder();
+  for (int i = 0; i < 64; ++i) s.must_ask<say::Uploading>(ask::Upload{});
+  EXPECT_EQ(s.refused(ask::Upload{}), Refusal::full);
+  s.must_ask<say::Accepted>(ask::Drop{3});
+  EXPECT_EQ(s.must_ask<say::Uploading>(ask::Upload{}).upload, 64U) << "no number comes twice";
+  Hostile next = recorder();
+  for (int i = 0; i < 64; ++i) next.must_ask<say::Uploading>(ask::Upload{});
+  Hostile third = recorder();
+  EXPECT_EQ(third.refused(ask::Upload{}), Refusal::full) << "all of them";
+  s.close();
+  next.close();
+  EXPECT_TRUE(nothing_incoming());
+}
+
+TEST_F(KeeperTest, ARecorderHasEightConnections) {
+  std::vector<Hostile> all;
+  for (int i = 0; i < 8; ++i) all.push_back(recorder());
+  Hostile ninth = session();
+  EXPECT_EQ(ninth.refused(ask::Key{"pbx-1", key_, true}), Refusal::too_many);
+}
+
+TEST_F(KeeperTest, ARecorderThatIsRemovedIsCutOff) {
+  Hostile s = recorder();
+  const auto upload = s.must_ask<say::Uploading>(ask::Upload{}).upload;
+  s.must_ask<say::Accepted>(ask::Append{upload, Bytes(70, std::byte{1})});
+  must(vault::remove_recorder(*v_, v_.actor(), "pbx-1"));
+  const auto said = s.hear();
+  ASSERT_TRUE(said && std::holds_alternative<say::Cut>(*said));
+  EXPECT_EQ(std::get<say::Cut>(*said).why, Refusal::revoked);
+  EXPECT_TRUE(s.ended());
+  EXPECT_TRUE(nothing_incoming());
+  EXPECT_EQ(count(), "3");
 }
 
 }  // namespace

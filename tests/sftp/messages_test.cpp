@@ -27,9 +27,19 @@ say::Challenges some_challenges(std::size_t count = kChallenges) {
 std::vector<Ask> every_ask() {
   ask::Answer answer{7, {}};
   answer.proof.fill(std::byte{0xaa});
-  return {
-      ask::Login{"acme"},  answer,         ask::List{3},  ask::Open{kMax32}, ask::Book{1, kMax64, kMax32, true, true},
-      ask::Close{5, true}, ask::Remove{6}, ask::End{true}};
+  return {ask::Login{"acme"},
+          answer,
+          ask::List{3},
+          ask::Open{kMax32},
+          ask::Book{1, kMax64, kMax32, true, true},
+          ask::Close{5, true},
+          ask::Remove{6},
+          ask::End{true},
+          ask::Key{"pbx-1", Bytes(51, std::byte{4}), true},
+          ask::Upload{},
+          ask::Append{1, to_bytes("RIFF")},
+          ask::Hold{2, "2026/a.wav"},
+          ask::Drop{kMax32}};
 }
 
 std::vector<Say> every_say() {
@@ -39,7 +49,9 @@ std::vector<Say> every_say() {
           say::Entries{9, {{0, false, to_bytes("sealed")}, {1, true, {}}}},
           say::Opened{4, "rec-1", to_bytes("age-encryption.org/v1\n"), Bytes(32, std::byte{3}), kMax64},
           say::Done{true},
-          say::Cut{Refusal::failed}};
+          say::Cut{Refusal::failed},
+          say::Accepted{},
+          say::Uploading{kMax32}};
 }
 
 template <class Variant>
@@ -156,6 +168,16 @@ TEST(Ask, LoginWhoseStringIsLongerThanThePacketIsDamaged) {
   }
 }
 
+TEST(Ask, AnUploadsMessagesHaveTheirLimits) {
+  EXPECT_OK(decode_ask(encode(ask::Key{std::string(64, 'a'), Bytes(2112), false})));
+  EXPECT_FAULT(Fault::damaged, decode_ask(encode(ask::Key{std::string(65, 'a'), {}, false})));
+  EXPECT_FAULT(Fault::damaged, decode_ask(encode(ask::Key{"a", Bytes(2113), false})));
+  EXPECT_OK(decode_ask(encode(ask::Append{1, Bytes(kMaxAppend)})));
+  EXPECT_FAULT(Fault::damaged, decode_ask(encode(ask::Append{1, Bytes(kMaxAppend + 1)})));
+  EXPECT_OK(decode_ask(encode(ask::Hold{1, std::string(4096, 'a')})));
+  EXPECT_FAULT(Fault::damaged, decode_ask(encode(ask::Hold{1, std::string(4097, 'a')})));
+}
+
 TEST(Ask, AnswerNamesAChallengeOrNone) {
   for (int which = 0; which < 256; ++which) {
     const auto decoded = decode_ask(encode(ask::Answer{static_cast<std::uint8_t>(which), {}}));
@@ -205,7 +227,7 @@ TEST(Say, ListOfMoreThanThereIsIsDamaged) {
 TEST(Say, RefusalIsOneOfThoseThatExist) {
   for (int why = 0; why < 256; ++why) {
     const auto decoded = decode_say(encode(say::Refused{static_cast<Refusal>(why)}));
-    EXPECT_EQ(static_cast<bool>(decoded), why >= 1 && why <= 15) << why;
+    EXPECT_EQ(static_cast<bool>(decoded), why >= 1 && why <= 16) << why;
   }
 }
 
@@ -232,8 +254,8 @@ TEST(Say, OversizedStringsAreDamaged) {
 
 TEST(RefusalWords, AreThereForEachAndDiffer) {
   std::set<std::string_view> seen;
-  for (int why = 1; why <= 15; ++why) EXPECT_TRUE(seen.insert(words(static_cast<Refusal>(why))).second) << why;
-  EXPECT_FALSE(seen.contains(words(static_cast<Refusal>(16))));
+  for (int why = 1; why <= 16; ++why) EXPECT_TRUE(seen.insert(words(static_cast<Refusal>(why))).second) << why;
+  EXPECT_FALSE(seen.contains(words(static_cast<Refusal>(17))));
   EXPECT_TRUE(words(Refusal::gone).starts_with("already downloaded"));
 }
 

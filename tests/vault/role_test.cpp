@@ -33,6 +33,8 @@ constexpr Row kRows[] = {
     {Action::rotate_keys, true, false, false},
     {Action::name_it_manager, false, false, true},
     {Action::drill_recovery, false, false, true},
+    {Action::add_recorder, true, true, false},
+    {Action::remove_recorder, true, true, false},
 };
 
 TEST(Role, MayWhatTheTableSaysAndNothingElse) {

@@ -1,0 +1,259 @@
+#include "sftp/drop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/secret.h"
+
+namespace sftp {
+
+namespace {
+
+constexpr Drop::Answer kDone{Status::ok, "done"};
+constexpr Drop::Answer kNoName{Status::permission_denied, "this is no name for a recording"};
+constexpr Drop::Answer kNoSuchFile{Status::no_such_file, "no such file"};
+constexpr Drop::Answer kKept{Status::permission_denied, "what was uploaded stays as it is"};
+constexpr Drop::Answer kExists{Status::failure, "there is such a name already"};
+constexpr Drop::Answer kBusy{Status::failure, "this file is being uploaded"};
+constexpr Drop::Answer kTooMany{Status::failure, "too many folders in one connection"};
+
+Drop::Answer refusal(Refusal why) {
+  const bool denied = why == Refusal::not_allowed || why == Refusal::revoked;
+  return {denied ? Status::permission_denied : Status::failure, words(why)};
+}
+
+Attributes attributes_of(std::uint64_t size, const std::optional<std::uint32_t>& mtime) {
+  Attributes out;
+  out.size = size;
+  out.uid = out.gid = 0;
+  out.permissions = 0100600;
+  out.atime = out.mtime = mtime.value_or(0);
+  return out;
+}
+
+Attributes folder_attributes() {
+  Attributes out;
+  out.uid = out.gid = 0;
+  out.permissions = 040700;
+  out.atime = out.mtime = 0;
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string> drop_name(std::string_view path) {
+  if (path.find('\0') != std::string_view::npos) return std::nullopt;
+  std::string name;
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    const std::string_view part = path.substr(at, end - at);
+    at = end + 1;
+    if (part == "..") return std::nullopt;
+    if (part.empty() || part == ".") continue;
+    if (!name.empty()) name.push_back('/');
+    name.append(part);
+  }
+  return name;
+}
+
+bool waits_for_rename(std::string_view name) {
+  const auto ends_with = [&](std::string_view ending) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return name.size() >= ending.size() &&
+           std::ranges::equal(name.substr(name.size() - ending.size()), ending, {}, lower);
+  };
+  name = name.substr(name.rfind('/') + 1);
+  return name.starts_with(".") || ends_with(".part") || ends_with(".filepart") || ends_with(".partial") ||
+         ends_with(".tmp");
+}
+
+// --- the keeper's side -----------------------------------------------------------------------------------------------
+
+std::optional<Refusal> KeeperUploads::accepted(const Ask& request) {
+  const auto answer = link_.ask<say::Accepted>(request);
+  const auto* why = std::get_if<Refusal>(&answer);
+  return why == nullptr ? std::nullopt : std::optional(*why);
+}
+
+std::variant<std::uint32_t, Refusal> KeeperUploads::begin() {
+  const auto answer = link_.ask<say::Uploading>(ask::Upload{});
+  if (const auto* why = std::get_if<Refusal>(&answer)) return *why;
+  return std::get<say::Uploading>(answer).upload;
+}
+
+std::optional<Refusal> KeeperUploads::append(std::uint32_t upload, base::ByteView data) {
+  while (!data.empty()) {
+    const auto part = data.first(std::min(data.size(), kMaxAppend));
+    Ask request = ask::Append{upload, {part.begin(), part.end()}};
+    const auto refused = accepted(request);
+    base::wipe(std::span(std::get<ask::Append>(request).data));
+    if (refused) return refused;
+    data = data.subspan(part.size());
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> KeeperUploads::hold(std::uint32_t upload, const std::string& path) {
+  return accepted(ask::Hold{upload, path});
+}
+
+void KeeperUploads::drop(std::uint32_t upload) { (void)accepted(ask::Drop{upload}); }
+
+// --- files -----------------------------------------------------------------------------------------------------------
+
+std::variant<Drop::File, Drop::Answer> Drop::open(std::string_view path, std::uint32_t flags) {
+  if ((flags & open_flag::kWrite) == 0) return Answer{Status::permission_denied, "this folder is for uploading only"};
+  const auto name = drop_name(path);
+  if (!name || name->empty()) return kNoName;
+  if (folders_.contains(*name)) return kExists;
+  if (const auto known = names_.find(*name); known != names_.end()) {
+    if (known->second.state == State::held) return kKept;
+    if (known->second.state == State::open) return kBusy;
+    if ((flags & open_flag::kTruncate) == 0 || (flags & open_flag::kExclusive) != 0) return kExists;
+    uploads_.drop(known->second.upload);
+    names_.erase(known);
+  } else if ((flags & open_flag::kCreate) == 0) {
+    return kNoSuchFile;
+  }
+  const auto begun = uploads_.begin();
+  if (const auto* why = std::get_if<Refusal>(&begun)) return refusal(*why);
+  names_.emplace(*name, Known{State::open, std::get<std::uint32_t>(begun)});
+  add_parents(*name);
+  files_.emplace(next_, OpenFile{*name});
+  return next_++;
+}
+
+// Some clients write into folders that another connection of theirs has made.
+void Drop::add_parents(const std::string& name) {
+  for (std::size_t end = name.find('/'); end != std::string::npos; end = name.find('/', end + 1))
+    if (folders_.size() < kMostNames) folders_.insert(name.substr(0, end));
+}
+
+Drop::Answer Drop::write(File number, std::uint64_t offset, base::ByteView data) {
+  OpenFile& file = files_.at(number);
+  if (file.broken) return {Status::failure, "the upload failed before"};
+  Known& known = names_.at(file.name);
+  std::optional<Refusal> refused;
+  const auto verdict = file.arrival.add(offset, data, [&](base::ByteView part) {
+    refused = uploads_.append(known.upload, part);
+    return !refused;
+  });
+  known.size = file.arrival.size();
+  file.broken = verdict != Arrival::Verdict::fine;
+  switch (verdict) {
+    case Arrival::Verdict::fine: return kDone;
+    case Arrival::Verdict::again: return {Status::permission_denied, "what was written stays as it is"};
+    case Arrival::Verdict::too_far: return {Status::failure, "written too far ahead"};
+    case Arrival::Verdict::failed: break;
+  }
+  return refusal(refused.value_or(Refusal::failed));
+}
+
+Drop::Answer Drop::close(File number) {
+  const auto file = files_.extract(number);
+  const std::string& name = file.mapped().name;
+  const auto known = names_.find(name);
+  if (file.mapped().broken || file.mapped().arrival.has_gap()) {
+    uploads_.drop(known->second.upload);
+    names_.erase(known);
+    return {Status::failure, "the upload is not whole, and was dropped"};
+  }
+  if (!waits_for_rename(name)) return hold(name, name);
+  known->second.state = State::waiting;
+  return kDone;
+}
+
+void Drop::abandon(File number) {
+  const auto file = files_.extract(number);
+  const auto known = names_.find(file.mapped().name);
+  uploads_.drop(known->second.upload);
+  names_.erase(known);
+}
+
+Drop::Answer Drop::hold(const std::string& from, const std::string& to) {
+  auto known = names_.extract(from);
+  if (const auto refused = uploads_.hold(known.mapped().upload, to)) return refusal(*refused);
+  known.key() = to;
+  known.mapped().state = State::held;
+  names_.insert(std::move(known));
+  held_.push_back(to);
+  if (held_.size() > kMostNames) {
+    names_.erase(held_.front());
+    held_.pop_front();
+  }
+  return kDone;
+}
+
+Attributes Drop::attributes(File number) const {
+  const Known& known = names_.at(files_.at(number).name);
+  return attributes_of(known.size, known.mtime);
+}
+
+Drop::Answer Drop::set_attributes(File number, const Attributes& wanted) {
+  return set_attributes(files_.at(number).name, wanted);
+}
+
+// --- names -----------------------------------------------------------------------------------------------------------
+
+bool Drop::is_folder(std::string_view path) const {
+  const auto name = drop_name(path);
+  return name && (name->empty() || folders_.contains(*name));
+}
+
+std::optional<Attributes> Drop::attributes(std::string_view path) const {
+  if (is_folder(path)) return folder_attributes();
+  const auto name = drop_name(path);
+  const auto known = name ? names_.find(*name) : names_.end();
+  if (known == names_.end()) return std::nullopt;
+  return attributes_of(known->second.size, known->second.mtime);
+}
+
+// Owner, permissions and times are the client's own business; a size is not.
+Drop::Answer Drop::set_attributes(std::string_view path, const Attributes& wanted) {
+  if (is_folder(path)) return kDone;
+  const auto name = drop_name(path);
+  const auto known = name ? names_.find(*name) : names_.end();
+  if (known == names_.end()) return kNoSuchFile;
+  if (wanted.size && *wanted.size != known->second.size) return kKept;
+  if (wanted.mtime) known->second.mtime = wanted.mtime;
+  return kDone;
+}
+
+Drop::Answer Drop::make_folder(std::string_view path) {
+  const auto name = drop_name(path);
+  if (!name) return kNoName;
+  if (name->empty() || folders_.contains(*name) || names_.contains(*name)) return kExists;
+  if (folders_.size() >= kMostNames) return kTooMany;
+  add_parents(*name);
+  folders_.insert(*name);
+  return kDone;
+}
+
+Drop::Answer Drop::rename(std::string_view from, std::string_view to) {
+  const auto name = drop_name(from);
+  const auto target = drop_name(to);
+  if (!target || target->empty()) return kNoName;
+  const auto known = name ? names_.find(*name) : names_.end();
+  if (known == names_.end()) return is_folder(from) ? kKept : kNoSuchFile;
+  if (known->second.state == State::held) return kKept;
+  if (known->second.state == State::open) return kBusy;
+  if (names_.contains(*target) || folders_.contains(*target)) return kExists;
+  add_parents(*target);
+  if (!waits_for_rename(*target)) return hold(*name, *target);
+  auto moved = names_.extract(known);
+  moved.key() = *target;
+  names_.insert(std::move(moved));
+  return kDone;
+}
+
+Drop::Answer Drop::remove(std::string_view path) {
+  const auto name = drop_name(path);
+  const auto known = name ? names_.find(*name) : names_.end();
+  if (known == names_.end()) return is_folder(path) ? kKept : kNoSuchFile;
+  if (known->second.state != State::waiting) return kKept;
+  uploads_.drop(known->second.upload);
+  names_.erase(known);
+  return kDone;
+}
+
+}  // namespace sftp
