@@ -56,14 +56,15 @@ class Case:
         said["cpu"] = (after.children_user + after.children_system) - (before.children_user + before.children_system)
         return said
 
-    def cut(self, what, seconds):
-        """kill -9 after some of its work; False: it was faster"""
+    def cut(self, what, batches):
+        """kill -9 after some of its work, at any point of a batch; False: it was faster"""
         process = subprocess.Popen(self.command(what), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
         try:
-            if not process.stderr.readline():  # the first batch is done
-                return False
-            time.sleep(seconds)
+            for _ in range(batches):
+                if not process.stderr.readline():
+                    return False
+            time.sleep(random.uniform(0, 0.1))
             return process.poll() is None
         finally:
             process.send_signal(signal.SIGKILL)
@@ -73,7 +74,7 @@ class Case:
         """Killed some times, then run to its end. Milliseconds and CPU milliseconds per recording of the last run"""
         step, cuts = what, 0
         for _ in range(kills):
-            cuts += self.cut(step, random.uniform(0.1, 1.5))
+            cuts += self.cut(step, random.randint(1, 1 + self.count // 1024))
             step = "again"
         if kills and not cuts:
             raise Failed(f"{what}: never killed in time")
