@@ -7,12 +7,12 @@
 //   fill VAULT COUNT                                 small recordings of customer "acme", without syncing their objects
 //   opens VAULT TECH-FILE                            prints how many recordings the identity opens
 //
-// The first three print "added N moved N skipped N", and the seconds that it took.
+// The first three print "added N moved N skipped N", the seconds that it took, and those of CPU.
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
+#include <ctime>
 
 #include "tests/testkit/expect.h"
 #include "tests/testkit/material.h"
@@ -47,6 +47,7 @@ void put_roster(vault::Vault& vault, const keys::Identity& identity, const std::
 int again(const char* folder, const keys::Identity& identity) {
   auto vault = open(folder);
   const auto began = base::monotonic_ms();
+  const std::clock_t worked = std::clock();
   const auto done = vault::rewrap(vault, identity, [](const vault::RewrapProgress& progress) {
     std::fprintf(stderr, "%llu of %llu\n", static_cast<unsigned long long>(progress.done),
                  static_cast<unsigned long long>(progress.all));
@@ -55,9 +56,10 @@ int again(const char* folder, const keys::Identity& identity) {
     std::fprintf(stderr, "%s\n", done.error().what.c_str());
     return static_cast<int>(done.error().fault);
   }
-  std::printf("added %llu moved %llu skipped %llu seconds %.3f\n", static_cast<unsigned long long>(done->added),
-              static_cast<unsigned long long>(done->moved), static_cast<unsigned long long>(done->skipped),
-              static_cast<double>(base::monotonic_ms() - began) / 1000);
+  std::printf("added %llu moved %llu skipped %llu seconds %.3f cpu %.3f\n",
+              static_cast<unsigned long long>(done->added), static_cast<unsigned long long>(done->moved),
+              static_cast<unsigned long long>(done->skipped), static_cast<double>(base::monotonic_ms() - began) / 1000,
+              static_cast<double>(std::clock() - worked) / CLOCKS_PER_SEC);
   return 0;
 }
 
