@@ -37,6 +37,7 @@ if ((quick)); then
   run idle.py --sessions 50
   run clients.py --pairs 1 --size $((128 << 20))
   run catalogue.py --pairs 1 --large 50000 --repeats 3
+  run rewrap.py --count 4000 --kills 1
 else
   run download.py
   run parallel.py
@@ -44,6 +45,7 @@ else
   run idle.py
   run clients.py --pairs 9
   run catalogue.py
+  run rewrap.py
 fi
 
 version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo missing; }
