@@ -38,6 +38,7 @@ if ((quick)); then
   run clients.py --pairs 1 --size $((128 << 20))
   run catalogue.py --pairs 1 --large 50000 --repeats 3
   run ingest.py --pairs 1 --count 500
+  run rewrap.py --count 4000 --kills 1
 else
   run download.py
   run parallel.py
@@ -46,6 +47,7 @@ else
   run clients.py --pairs 9
   run catalogue.py
   run ingest.py
+  run rewrap.py
 fi
 
 version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo missing; }

@@ -26,10 +26,11 @@ Result<std::vector<Catalog::Held>> Catalog::held(long long first, long long last
     std::string id;
     std::string metadata;
     const auto most = static_cast<long long>(limit);
+    // The plus keeps the index of states out, which would find all recordings each time.
     soci::statement ids = (state_->sql.prepare << "SELECT r.id, COALESCE(m.payload, '') FROM recording r"
                                                   " LEFT JOIN metadata m ON m.recording = r.id"
-                                                  " WHERE r.slot BETWEEN :first AND :last AND (r.state = 'sealed'"
-                                                  " OR (r.state = 'erasing' AND r.linger_until <> 0))"
+                                                  " WHERE r.slot BETWEEN :first AND :last AND (+r.state = 'sealed'"
+                                                  " OR (+r.state = 'erasing' AND r.linger_until <> 0))"
                                                   " ORDER BY r.slot LIMIT :most",
                            use(first, "first"), use(last, "last"), use(most, "most"), into(id), into(metadata));
     ids.execute();

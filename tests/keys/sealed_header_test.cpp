@@ -99,6 +99,19 @@ TEST(SealedHeader, AnErasedSecretIsNeverAKey) {
   EXPECT_FAULT(Fault::damaged, keys::open_header(kPlace, good, &erased, for_access()));
 }
 
+TEST(SealedHeader, SealedAgainItOpensUnderTheNewSecretOnly) {
+  const auto old_secret = secret_of(32, 1);
+  const auto new_secret = secret_of(32, 3);
+  const auto access = secret_of(32, 2);
+  const auto again = must(keys::reseal_header(kPlace, old_secret, new_secret, &access, for_access()));
+  EXPECT_EQ(testkit::bytes_of(must(keys::open_header(kPlace, new_secret, &access, again))), kHeader);
+  EXPECT_FAULT(Fault::damaged, keys::open_header(kPlace, old_secret, &access, again));
+  EXPECT_FAULT(Fault::damaged, keys::open_header(kPlace, new_secret, nullptr, again));
+  EXPECT_FAULT(Fault::damaged, keys::reseal_header(kPlace, new_secret, old_secret, &access, for_access()));
+  EXPECT_FAULT(Fault::damaged, keys::reseal_header(kPlace, old_secret, new_secret, nullptr, for_access()));
+  EXPECT_FAULT(Fault::damaged, keys::reseal_header(kPlace, old_secret, secret_of(32, 0), &access, for_access()));
+}
+
 TEST(SealedHeaderDeathTest, EraseSecretsOfAnotherSizeStopTheProcess) {
   EXPECT_DEATH((void)keys::seal_header(kPlace, secret_of(31, 1), nullptr, kHeader), "");
 }

@@ -164,6 +164,22 @@ TEST_F(QueryPlan, RestrictionAndRelease) {
   expect_indexed("restriction");
 }
 
+// A batch of a rewrap finds its recordings by their slots, not among all that are held.
+TEST_F(QueryPlan, HeadersAreWalkedBySlot) {
+  (void)vault_.recording(1);
+  statements_.take();
+  EXPECT_EQ(must(vault_->catalog().held(0, 100, 10)).size(), 1u);
+  int seen = 0;
+  for (const auto& statement : statements_.take()) {
+    if (statement.find("BETWEEN") == std::string::npos) continue;
+    ++seen;
+    const std::string plan = plan_of(vault_, statement);
+    EXPECT_NE(plan.find("(slot>? AND slot<?)"), std::string::npos) << plan;
+    EXPECT_EQ(plan.find("B-TREE"), std::string::npos) << plan;
+  }
+  EXPECT_EQ(seen, 1);
+}
+
 TEST_F(QueryPlan, WhatTheKeeperAsksAgainAndAgain) {
   const auto delivery = vault_.deliver({vault_.recording(1)});
   EXPECT_EQ(must(vault::enter(*vault_, candidates().at(0), "192.0.2.1", 0)), vault::Entrance::claimed);
