@@ -8,7 +8,8 @@ import unittest
 
 import raw
 from clients import host_key_of, missing
-from harness import Client, EndToEnd, recording_name, sha256, write_wav
+from harness import BIN, Client, EndToEnd, recording_name, sha256, write_wav
+from secrets_test import Secrets
 from uploaders import RecorderSite, WAYS
 
 WRITE, STAT, SETSTAT, OPENDIR, READDIR, MKDIR, RMDIR, RENAME = 6, 17, 9, 11, 12, 14, 15, 18
@@ -174,9 +175,11 @@ class Keys(RecorderCase):
         command = [c for c in client.command(*client.more) if c != "PubkeyAuthentication=no"]
         command = [c for i, c in enumerate(command) if not (c == "-o" and command[i + 1:i + 2] == ["-o"])]
         client.command = lambda *more: command
-        done = client.run("get *.wav")
+        got = os.path.join(self.folder, "got")
+        os.mkdir(got)
+        done = client.run("get *.wav", cwd=got)
         self.assertEqual(done.code, 0, done.out)
-        self.assertEqual(len(self.fetched(self.folder).keys() & {os.path.basename(p) for p in os.listdir(self.in_dir)}), 1)
+        self.assertEqual(sorted(os.listdir(got)), os.listdir(self.in_dir))
 
     def test_a_removed_recorder_is_cut_off_and_holds_nothing_more(self):
         client = RawRecorder(self.site())
@@ -334,15 +337,35 @@ class Drop(RecorderCase):
         self.daemon = self.start(self.vault)
         self.clean()
 
-    def test_no_key_and_no_sound_lie_about(self):
+    def test_no_key_lies_about_and_no_sound_or_name(self):
+        """On the disk, in the keeper, and in the session that talked to the recorder, while all of them still run."""
         sound = self.wav(300_000)
-        self.assertEqual(self.put_whole("secret-name-4711.wav", sound), raw.OK)
+        handle = self.client.put("secret-name-4711.wav")
+        for offset in range(0, len(sound), 100_000):
+            self.assertEqual(self.client.write(handle, offset, sound[offset:offset + 100_000]), raw.OK)
+        self.assertEqual(self.client.close(handle), raw.OK)
+        recording, = self.vault.states()
+        key = bytes.fromhex(subprocess.run(
+            [os.path.join(BIN, "e2e_file_key"), self.vault.dir, self.vault.identity, self.vault.passphrase, recording],
+            check=True, capture_output=True, text=True).stdout.strip())
+        self.assertEqual(len(key), 16)
+        keys = {"the file key": key, "the file key in hex": key.hex().encode()}
+        clear = {f"sound at {at}": sound[at:at + 48] for at in (10_000, 150_000, 299_000)}
         for base, _, files in os.walk(self.vault.dir):
             for name in files:
                 with open(os.path.join(base, name), "rb") as f:
-                    content = f.read()
-                self.assertNotIn(sound[150_000:150_048], content, name)
-                self.assertNotIn(b"secret-name-4711", content, name)
+                    self.search(f.read(), {**keys, **clear, "its name": b"secret-name-4711"}, name)
+        session, = self.daemon.sessions()
+        # The search itself must be able to find things. The session's memory holds what passed: it ends with its line.
+        for pid, known, needles in ((self.daemon.pid, b"callvault/v1/", {**keys, **clear}), (session, b"pbx-1", keys)):
+            memory = Secrets.memory(self, pid)
+            self.assertTrue(any(known in part for part in memory), "the memory was not read")
+            for part in memory:
+                self.search(part, needles, f"the memory of {pid}")
+
+    def search(self, text, needles, where):
+        for what, needle in needles.items():
+            self.assertFalse(needle in text, f"{what} lies in {where}")
 
 
 if __name__ == "__main__":
