@@ -1,5 +1,5 @@
-// Arrival: puts the pieces of one upload in order. Clients send many at once, and some in another order than the file's;
-// what comes too early is kept, up to a window. Pure.
+// Arrival: puts the pieces of one upload in order. Clients send many at once, and some in another order than the
+// file's; what comes too early is kept, up to a window. Pure.
 #pragma once
 
 #include <functional>

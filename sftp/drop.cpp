@@ -22,12 +22,12 @@ Drop::Answer refusal(Refusal why) {
   return {denied ? Status::permission_denied : Status::failure, words(why)};
 }
 
-Attributes attributes_of(std::uint64_t size, const std::optional<std::uint32_t>& mtime) {
+Attributes attributes_of(std::uint64_t size) {
   Attributes out;
   out.size = size;
   out.uid = out.gid = 0;
   out.permissions = 0100600;
-  out.atime = out.mtime = mtime.value_or(0);
+  out.atime = out.mtime = 0;
   return out;
 }
 
@@ -99,6 +99,18 @@ std::optional<Refusal> KeeperUploads::hold(std::uint32_t upload, const std::stri
 
 void KeeperUploads::drop(std::uint32_t upload) { (void)accepted(ask::Drop{upload}); }
 
+std::optional<Refusal> KeeperUploads::move(const std::string& from, const std::string& to) {
+  return accepted(ask::Move{from, to});
+}
+
+bool KeeperUploads::forget(const std::string& path) { return !accepted(ask::Forget{path}); }
+
+std::optional<std::uint64_t> KeeperUploads::look(const std::string& path) {
+  const auto answer = link_.ask<say::Known>(ask::Look{path});
+  const auto* known = std::get_if<say::Known>(&answer);
+  return known == nullptr ? std::nullopt : std::optional(known->size);
+}
+
 // --- files -----------------------------------------------------------------------------------------------------------
 
 std::variant<Drop::File, Drop::Answer> Drop::open(std::string_view path, std::uint32_t flags) {
@@ -106,18 +118,16 @@ std::variant<Drop::File, Drop::Answer> Drop::open(std::string_view path, std::ui
   const auto name = drop_name(path);
   if (!name || name->empty()) return kNoName;
   if (folders_.contains(*name)) return kExists;
-  if (const auto known = names_.find(*name); known != names_.end()) {
-    if (known->second.state == State::held) return kKept;
-    if (known->second.state == State::open) return kBusy;
+  if (const auto known = names_.find(*name); known != names_.end()) return known->second.held ? kKept : kBusy;
+  const bool waits = waits_for_rename(*name) && uploads_.look(*name);
+  if (!waits && (flags & open_flag::kCreate) == 0) return kNoSuchFile;
+  if (waits) {
     if ((flags & open_flag::kTruncate) == 0 || (flags & open_flag::kExclusive) != 0) return kExists;
-    uploads_.drop(known->second.upload);
-    names_.erase(known);
-  } else if ((flags & open_flag::kCreate) == 0) {
-    return kNoSuchFile;
+    (void)uploads_.forget(*name);
   }
   const auto begun = uploads_.begin();
   if (const auto* why = std::get_if<Refusal>(&begun)) return refusal(*why);
-  names_.emplace(*name, Known{State::open, std::get<std::uint32_t>(begun)});
+  names_.emplace(*name, Known{false, std::get<std::uint32_t>(begun)});
   add_parents(*name);
   files_.emplace(next_, OpenFile{*name});
   return next_++;
@@ -152,14 +162,13 @@ Drop::Answer Drop::write(File number, std::uint64_t offset, base::ByteView data)
 Drop::Answer Drop::close(File number) {
   const auto file = files_.extract(number);
   const std::string& name = file.mapped().name;
-  const auto known = names_.find(name);
+  const Known known = names_.extract(name).mapped();
   if (file.mapped().broken || file.mapped().arrival.has_gap()) {
-    uploads_.drop(known->second.upload);
-    names_.erase(known);
+    uploads_.drop(known.upload);
     return {Status::failure, "the upload is not whole, and was dropped"};
   }
-  if (!waits_for_rename(name)) return hold(name, name);
-  known->second.state = State::waiting;
+  if (const auto refused = uploads_.hold(known.upload, name)) return refusal(*refused);
+  if (!waits_for_rename(name)) held(name, known.size);
   return kDone;
 }
 
@@ -170,24 +179,15 @@ void Drop::abandon(File number) {
   names_.erase(known);
 }
 
-Drop::Answer Drop::hold(const std::string& from, const std::string& to) {
-  auto known = names_.extract(from);
-  if (const auto refused = uploads_.hold(known.mapped().upload, to)) return refusal(*refused);
-  known.key() = to;
-  known.mapped().state = State::held;
-  names_.insert(std::move(known));
-  held_.push_back(to);
-  if (held_.size() > kMostNames) {
-    names_.erase(held_.front());
-    held_.pop_front();
-  }
-  return kDone;
+void Drop::held(const std::string& name, std::uint64_t size) {
+  names_[name] = {true, 0, size};
+  held_.push_back(name);
+  if (held_.size() <= kMostNames) return;
+  names_.erase(held_.front());
+  held_.pop_front();
 }
 
-Attributes Drop::attributes(File number) const {
-  const Known& known = names_.at(files_.at(number).name);
-  return attributes_of(known.size, known.mtime);
-}
+Attributes Drop::attributes(File number) const { return attributes_of(names_.at(files_.at(number).name).size); }
 
 Drop::Answer Drop::set_attributes(File number, const Attributes& wanted) {
   return set_attributes(files_.at(number).name, wanted);
@@ -200,29 +200,32 @@ bool Drop::is_folder(std::string_view path) const {
   return name && (name->empty() || folders_.contains(*name));
 }
 
+std::optional<std::uint64_t> Drop::size_of(const std::string& name) const {
+  const auto known = names_.find(name);
+  return known != names_.end() ? std::optional(known->second.size) : uploads_.look(name);
+}
+
 std::optional<Attributes> Drop::attributes(std::string_view path) const {
   if (is_folder(path)) return folder_attributes();
   const auto name = drop_name(path);
-  const auto known = name ? names_.find(*name) : names_.end();
-  if (known == names_.end()) return std::nullopt;
-  return attributes_of(known->second.size, known->second.mtime);
+  const auto size = name ? size_of(*name) : std::nullopt;
+  return size ? std::optional(attributes_of(*size)) : std::nullopt;
 }
 
-// Owner, permissions and times are the client's own business; a size is not.
+// Owner, permissions and times are the client's own business, and not kept; a size is not.
 Drop::Answer Drop::set_attributes(std::string_view path, const Attributes& wanted) {
   if (is_folder(path)) return kDone;
   const auto name = drop_name(path);
-  const auto known = name ? names_.find(*name) : names_.end();
-  if (known == names_.end()) return kNoSuchFile;
-  if (wanted.size && *wanted.size != known->second.size) return kKept;
-  if (wanted.mtime) known->second.mtime = wanted.mtime;
-  return kDone;
+  const auto size = name ? size_of(*name) : std::nullopt;
+  if (!size) return kNoSuchFile;
+  return wanted.size && *wanted.size != *size ? kKept : kDone;
 }
 
 Drop::Answer Drop::make_folder(std::string_view path) {
   const auto name = drop_name(path);
   if (!name) return kNoName;
-  if (name->empty() || folders_.contains(*name) || names_.contains(*name)) return kExists;
+  if (is_folder(*name)) return kDone;  // rclone makes it over several connections at once
+  if (names_.contains(*name)) return kExists;
   if (folders_.size() >= kMostNames) return kTooMany;
   add_parents(*name);
   folders_.insert(*name);
@@ -233,27 +236,22 @@ Drop::Answer Drop::rename(std::string_view from, std::string_view to) {
   const auto name = drop_name(from);
   const auto target = drop_name(to);
   if (!target || target->empty()) return kNoName;
-  const auto known = name ? names_.find(*name) : names_.end();
-  if (known == names_.end()) return is_folder(from) ? kKept : kNoSuchFile;
-  if (known->second.state == State::held) return kKept;
-  if (known->second.state == State::open) return kBusy;
+  if (!name || is_folder(*name)) return name ? kKept : kNoSuchFile;
+  if (const auto known = names_.find(*name); known != names_.end()) return known->second.held ? kKept : kBusy;
   if (names_.contains(*target) || folders_.contains(*target)) return kExists;
+  const auto size = uploads_.look(*name);
+  if (const auto refused = uploads_.move(*name, *target))
+    return *refused == Refusal::not_found ? kNoSuchFile : refusal(*refused);
   add_parents(*target);
-  if (!waits_for_rename(*target)) return hold(*name, *target);
-  auto moved = names_.extract(known);
-  moved.key() = *target;
-  names_.insert(std::move(moved));
+  if (!waits_for_rename(*target)) held(*target, size.value_or(0));
   return kDone;
 }
 
 Drop::Answer Drop::remove(std::string_view path) {
   const auto name = drop_name(path);
-  const auto known = name ? names_.find(*name) : names_.end();
-  if (known == names_.end()) return is_folder(path) ? kKept : kNoSuchFile;
-  if (known->second.state != State::waiting) return kKept;
-  uploads_.drop(known->second.upload);
-  names_.erase(known);
-  return kDone;
+  if (!name) return kNoSuchFile;
+  if (is_folder(*name) || names_.contains(*name)) return kKept;
+  return uploads_.forget(*name) ? kDone : kNoSuchFile;
 }
 
 }  // namespace sftp

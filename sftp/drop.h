@@ -1,8 +1,8 @@
-// Drop: what one recorder's connection uploads. It shows nothing but what this connection itself has brought, since
-// clients look whether their file came whole. Names are data: looked up in a table, and given to the keeper; never
-// joined to a path.
-// A file is held by the keeper at its CLOSE, or, when its name says that it is not finished, at its RENAME. What the
-// connection leaves behind otherwise is dropped.
+// Drop: what one recorder's connection uploads. It shows nothing but what the recorder itself has brought since its
+// connections began, since clients look whether their file came whole. Names are data: looked up in a table, and given
+// to the keeper; never joined to a path.
+// A file is held by the keeper at its CLOSE, or, when its name says that it is not finished, at its RENAME, which may
+// come over another connection. What is open when its connection ends is dropped, and what waits with the last one.
 #pragma once
 
 #include <deque>
@@ -25,8 +25,11 @@ class Uploads {
   virtual ~Uploads() = default;
   virtual std::variant<std::uint32_t, Refusal> begin() = 0;
   virtual std::optional<Refusal> append(std::uint32_t upload, base::ByteView data) = 0;
-  virtual std::optional<Refusal> hold(std::uint32_t upload, const std::string& path) = 0;  // refused: it is dropped
+  virtual std::optional<Refusal> hold(std::uint32_t upload, const std::string& path) = 0;  // as ask::Hold
   virtual void drop(std::uint32_t upload) = 0;
+  virtual std::optional<Refusal> move(const std::string& from, const std::string& to) = 0;
+  virtual bool forget(const std::string& path) = 0;
+  virtual std::optional<std::uint64_t> look(const std::string& path) = 0;
 };
 
 class KeeperUploads final : public Uploads {
@@ -36,6 +39,9 @@ class KeeperUploads final : public Uploads {
   std::optional<Refusal> append(std::uint32_t upload, base::ByteView data) override;
   std::optional<Refusal> hold(std::uint32_t upload, const std::string& path) override;
   void drop(std::uint32_t upload) override;
+  std::optional<Refusal> move(const std::string& from, const std::string& to) override;
+  bool forget(const std::string& path) override;
+  std::optional<std::uint64_t> look(const std::string& path) override;
 
  private:
   std::optional<Refusal> accepted(const Ask& request);
@@ -72,19 +78,18 @@ class Drop {
   Answer remove(std::string_view path);
 
  private:
-  enum class State { open, waiting, held };
   struct Known {
-    State state;
-    std::uint32_t upload;  // unless it is held
+    bool held;             // else it is open
+    std::uint32_t upload;  // of an open one
     std::uint64_t size = 0;
-    std::optional<std::uint32_t> mtime{};
   };
   struct OpenFile {
     std::string name;
     Arrival arrival{};
     bool broken = false;
   };
-  Answer hold(const std::string& from, const std::string& to);
+  std::optional<std::uint64_t> size_of(const std::string& name) const;
+  void held(const std::string& name, std::uint64_t size);
   void add_parents(const std::string& name);
 
   Uploads& uploads_;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "keys/challenge.h"
+#include "sftp/drop.h"
 #include "sftp/packet_socket.h"
 
 namespace sftp {
@@ -304,33 +305,59 @@ void Keeper::key(Session& session, const ask::Key& request) {
 
 void Keeper::answer_recorder(Session& session, const Ask& request) {
   if (std::holds_alternative<ask::Upload>(request)) return begin_upload(session);
-  if (const auto* m = std::get_if<ask::Hold>(&request)) return hold_upload(session, *m);
-  const auto* append = std::get_if<ask::Append>(&request);
-  const auto* drop = std::get_if<ask::Drop>(&request);
-  const auto upload = append != nullptr || drop != nullptr
-                          ? session.uploads.find(append != nullptr ? append->upload : drop->upload)
-                          : session.uploads.end();
+  std::optional<std::uint32_t> number;
+  if (const auto* m = std::get_if<ask::Append>(&request)) number = m->upload;
+  if (const auto* m = std::get_if<ask::Hold>(&request)) number = m->upload;
+  if (const auto* m = std::get_if<ask::Drop>(&request)) number = m->upload;
+  if (!number) return answer_name(session, request);
+  const auto upload = session.uploads.find(*number);
   if (upload == session.uploads.end()) {
     base::log_warning("a recorder's session asked out of order; it is ended");
     return end_session(session);
   }
-  if (drop != nullptr) {
-    upload->second.drop(vault_);
-    session.uploads.erase(upload);
-    return say(session, say::Accepted{});
-  }
-  if (auto r = upload->second.add(append->data); !r) {
-    base::log_error(r.error().at("an upload").what);
+  if (const auto* m = std::get_if<ask::Append>(&request)) {
+    const auto added = upload->second.add(m->data);
+    if (added) return say(session, say::Accepted{});
+    base::log_error(added.error().at("an upload").what);
     return say(session, say::Refused{Refusal::full});
   }
+  auto taken = session.uploads.extract(upload);
+  if (const auto* m = std::get_if<ask::Hold>(&request))
+    return finish_upload(session, std::move(taken.mapped()), m->path);
+  taken.mapped().drop(vault_);
+  say(session, say::Accepted{});
+}
+
+void Keeper::answer_name(Session& session, const Ask& request) {
+  Brought& brought = brought_[session.recorder->name];
+  if (const auto* m = std::get_if<ask::Look>(&request)) {
+    const auto size = brought.sizes.find(m->path);
+    if (size == brought.sizes.end()) return say(session, say::Refused{Refusal::not_found});
+    return say(session, say::Known{size->second});
+  }
+  const auto* move = std::get_if<ask::Move>(&request);
+  const auto* forget = std::get_if<ask::Forget>(&request);
+  if (move == nullptr && forget == nullptr) {
+    base::log_warning("a recorder's session asked out of order; it is ended");
+    return end_session(session);
+  }
+  auto waiting = brought.waiting.find(move != nullptr ? move->from : forget->path);
+  if (waiting == brought.waiting.end()) return say(session, say::Refused{Refusal::not_found});
+  if (move != nullptr && brought.waiting.contains(move->to)) return say(session, say::Refused{Refusal::not_allowed});
+  auto taken = brought.waiting.extract(waiting);
+  brought.sizes.erase(taken.key());
+  if (move != nullptr) return finish_upload(session, std::move(taken.mapped()), move->to);
+  taken.mapped().drop(vault_);
   say(session, say::Accepted{});
 }
 
 void Keeper::begin_upload(Session& session) {
+  const vault::Config& config = vault_.config();
   std::size_t all = 0;
   for (const Session& s : sessions_) all += s.uploads.size();
-  const vault::Config& config = vault_.config();
-  if (session.uploads.size() >= static_cast<std::size_t>(config.drop_uploads) ||
+  for (const auto& [name, brought] : brought_) all += brought.waiting.size();
+  const std::size_t waiting = brought_[session.recorder->name].waiting.size();
+  if (session.uploads.size() + waiting >= static_cast<std::size_t>(config.drop_uploads) ||
       all >= static_cast<std::size_t>(config.drop_uploads_total))
     return say(session, say::Refused{Refusal::full});
   if (auto r = vault::still_takes(vault_, *session.recorder); !r) {
@@ -347,17 +374,40 @@ void Keeper::begin_upload(Session& session) {
   say(session, say::Uploading{number});
 }
 
-void Keeper::hold_upload(Session& session, const ask::Hold& request) {
-  auto upload = session.uploads.extract(request.upload);
-  if (upload.empty()) {
-    base::log_warning("a recorder's session asked out of order; it is ended");
-    return end_session(session);
+void Keeper::finish_upload(Session& session, vault::Upload upload, const std::string& path) {
+  Brought& brought = brought_[session.recorder->name];
+  const std::uint64_t size = upload.size();
+  if (waits_for_rename(path)) {
+    // Begun anew over another connection: the later one counts.
+    if (const auto earlier = brought.waiting.find(path); earlier != brought.waiting.end()) earlier->second.drop(vault_);
+    brought.waiting.insert_or_assign(path, std::move(upload));
+    brought.sizes[path] = size;
+    return say(session, say::Accepted{});
   }
-  const auto held = upload.mapped().hold(vault_, *session.recorder, request.path);
-  if (held) return say(session, say::Accepted{});
-  upload.mapped().drop(vault_);
-  base::log_error(held.error().at("an upload").what);
-  say(session, say::Refused{held.error().fault == base::Fault::denied ? Refusal::not_allowed : Refusal::failed});
+  const auto held = upload.hold(vault_, *session.recorder, path);
+  if (!held) {
+    upload.drop(vault_);
+    base::log_error(held.error().at("an upload").what);
+    return say(session,
+               say::Refused{held.error().fault == base::Fault::denied ? Refusal::not_allowed : Refusal::failed});
+  }
+  brought.sizes[path] = size;
+  brought.held.push_back(path);
+  if (brought.held.size() > Drop::kMostNames) {
+    brought.sizes.erase(brought.held.front());
+    brought.held.pop_front();
+  }
+  say(session, say::Accepted{});
+}
+
+// Its last connection is over.
+void Keeper::forget_recorder(const std::string& name) {
+  const bool there = std::ranges::any_of(
+      sessions_, [&](const Session& s) { return !s.over && s.recorder && s.recorder->name == name; });
+  const auto brought = there ? brought_.end() : brought_.find(name);
+  if (brought == brought_.end()) return;
+  for (auto& [path, upload] : brought->second.waiting) upload.drop(vault_);
+  brought_.erase(brought);
 }
 
 void Keeper::cut_recorders() {
@@ -509,6 +559,7 @@ void Keeper::end_session(Session& session, bool orderly) {
   session.socket = base::Fd();
   for (auto& [number, upload] : session.uploads) upload.drop(vault_);
   session.uploads.clear();
+  if (session.recorder) forget_recorder(session.recorder->name);
   if (session.claim == nullptr) return;
   KeeperClaim& claim = *session.claim;
   for (const auto& [number, file] : session.files) claim.lost(file.item, file.handle, orderly, base::monotonic_ms());

@@ -3,6 +3,7 @@
 // session.
 #pragma once
 
+#include <deque>
 #include <list>
 #include <map>
 #include <string>
@@ -52,6 +53,13 @@ class Keeper {
     bool over = false;
   };
 
+  // What a recorder's connections share, as long as it has any.
+  struct Brought {
+    std::map<std::string, vault::Upload> waiting;  // whole, under names that are not finished
+    std::map<std::string, std::uint64_t> sizes;    // of those, and of what was held lately
+    std::deque<std::string> held;                  // the oldest first
+  };
+
   void accept_session();
   void serve(Session& session);
   void answer(Session& session, const Ask& request);
@@ -61,7 +69,9 @@ class Keeper {
   void key(Session& session, const ask::Key& request);
   void answer_recorder(Session& session, const Ask& request);
   void begin_upload(Session& session);
-  void hold_upload(Session& session, const ask::Hold& request);
+  void answer_name(Session& session, const Ask& request);
+  void finish_upload(Session& session, vault::Upload upload, const std::string& path);
+  void forget_recorder(const std::string& name);
   void open_file(Session& session, std::uint32_t item);
   void close_file(Session& session, const ask::Close& request);
   bool has_company(const Session& session) const;
@@ -87,6 +97,7 @@ class Keeper {
   base::ServiceManager manager_;
   std::list<Session> sessions_;
   std::map<std::string, KeeperClaim> claims_;
+  std::map<std::string, Brought> brought_;       // by the recorder's name
   std::map<std::string, base::Seconds> failed_;  // network -> time of the last audit entry on its failures
   std::int64_t pending_since_ms_ = 0;            // 0: nothing waits for a commit
   std::int64_t retry_ms_ = 0;                    // not before, after a failed commit

@@ -139,6 +139,12 @@ void fields(auto& io, Is<ask::Hold> auto& m) {
   io.text(m.path, kMaxUploadPath);
 }
 void fields(auto& io, Is<ask::Drop> auto& m) { io.number(m.upload); }
+void fields(auto& io, Is<ask::Move> auto& m) {
+  io.text(m.from, kMaxUploadPath);
+  io.text(m.to, kMaxUploadPath);
+}
+void fields(auto& io, Is<ask::Forget> auto& m) { io.text(m.path, kMaxUploadPath); }
+void fields(auto& io, Is<ask::Look> auto& m) { io.text(m.path, kMaxUploadPath); }
 
 void fields(auto& io, Is<say::Terms> auto& m) {
   io.text(m.id, kMaxId);
@@ -178,6 +184,7 @@ void fields(auto& io, Is<say::Done> auto& m) { io.flag(m.delivered); }
 void fields(auto& io, Is<say::Cut> auto& m) { io.refusal(m.why); }
 void fields(auto&, Is<say::Accepted> auto&) {}
 void fields(auto& io, Is<say::Uploading> auto& m) { io.number(m.upload); }
+void fields(auto& io, Is<say::Known> auto& m) { io.number(m.size); }
 
 template <class Variant>
 base::Bytes encode_any(std::uint8_t first, const Variant& message) {

@@ -85,13 +85,24 @@ struct Append {
 struct Hold {
   std::uint32_t upload;
   std::string path;
-};  // it is whole. Accepted: it is durably held, and its number means nothing any more; refused, it is dropped
+};  // it is whole, and its number means nothing any more. Accepted: it is durably held, or, under a name that is not
+    // finished, waits for Move; refused, it is dropped
 struct Drop {
   std::uint32_t upload;
 };
+// Of all connections of this recorder: some clients upload on one and rename or look on another.
+struct Move {
+  std::string from, to;
+};  // as Hold, of one that waits under `from`
+struct Forget {
+  std::string path;
+};  // one that waits is dropped
+struct Look {
+  std::string path;
+};  // Known: it waits, or was held lately
 }  // namespace ask
 using Ask = std::variant<ask::Login, ask::Answer, ask::List, ask::Open, ask::Book, ask::Close, ask::Remove, ask::End,
-                         ask::Key, ask::Upload, ask::Append, ask::Hold, ask::Drop>;
+                         ask::Key, ask::Upload, ask::Append, ask::Hold, ask::Drop, ask::Move, ask::Forget, ask::Look>;
 
 namespace say {  // keeper -> session
 struct Terms {
@@ -139,9 +150,12 @@ struct Accepted {};
 struct Uploading {
   std::uint32_t upload;
 };
+struct Known {
+  std::uint64_t size;
+};
 }  // namespace say
 using Say = std::variant<say::Challenges, say::Granted, say::Refused, say::Entries, say::Opened, say::Done, say::Cut,
-                         say::Accepted, say::Uploading>;
+                         say::Accepted, say::Uploading, say::Known>;
 
 base::Bytes encode(const Ask& message);
 base::Bytes encode(const Say& message);

@@ -102,7 +102,7 @@ base::Result<WriteRequest> parse_write(base::ByteView body) {
   const auto handle = in.string(kMaxHandle);
   const auto offset = in.u64();
   const auto data = in.string(kMaxWrite);
-  if (!handle || !offset || !data || !in.done()) return bad("malformed WRITE");
+  if (!handle || !offset || !data) return bad("malformed WRITE");
   return WriteRequest{*handle, *offset, *data};
 }
 

@@ -88,7 +88,9 @@ struct Request {
 };
 base::Result<Request> parse_request(base::ByteView packet);
 
-// Bodies. Each fails with Fault::damaged on short, over-long or trailing bytes (answer: BAD_MESSAGE).
+// Bodies. Each fails with Fault::damaged on short, over-long or trailing bytes (answer: BAD_MESSAGE). Behind the data
+// of a WRITE trailing bytes are left out: rclone (pkg/sftp 1.13.5) sends its whole buffer, of which it has filled a
+// part.
 struct OpenRequest {
   std::string path;
   std::uint32_t flags;

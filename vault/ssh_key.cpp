@@ -132,8 +132,6 @@ Result<SshKey> SshKey::parse_file(std::string_view text) {
 
 std::string SshKey::text() const { return type_ + " " + base::base64(blob_); }
 
-std::string SshKey::fingerprint() const {
-  return "SHA256:" + base::base64(keys::sha256(blob_), base::Padding::none);
-}
+std::string SshKey::fingerprint() const { return "SHA256:" + base::base64(keys::sha256(blob_), base::Padding::none); }
 
 }  // namespace vault

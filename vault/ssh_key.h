@@ -1,5 +1,6 @@
 // SSH key: the public key of a recorder, as a line of OpenSSH's .pub files has it. Pure.
-// Sources: RFC 4253 section 6.6 (RSA), RFC 5656 section 3.1 (ECDSA), RFC 8709 section 4 (Ed25519), sshd(8) for the line.
+// Sources: RFC 4253 section 6.6 (RSA), RFC 5656 section 3.1 (ECDSA), RFC 8709 section 4 (Ed25519), sshd(8) for the
+// line.
 #pragma once
 
 #include <string>
@@ -20,9 +21,9 @@ class SshKey {
   static base::Result<SshKey> parse(std::string_view text);
   static base::Result<SshKey> from_blob(base::ByteView blob);  // as it goes over the wire. Fault::damaged
 
-  std::string text() const;                   // without a comment
+  std::string text() const;                          // without a comment
   const base::Bytes& blob() const { return blob_; }  // as it goes over the wire
-  std::string fingerprint() const;            // "SHA256:..." without padding, as ssh-keygen -l shows it
+  std::string fingerprint() const;                   // "SHA256:..." without padding, as ssh-keygen -l shows it
 
  private:
   SshKey(std::string type, base::Bytes blob) : type_(std::move(type)), blob_(std::move(blob)) {}

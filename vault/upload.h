@@ -20,6 +20,7 @@ class Upload {
 
   // The next bytes. After an error (also: longer than a recording may be) every later call fails.
   base::Result<void> add(base::ByteView plain);
+  std::uint64_t size() const { return sealer_.size(); }
   // Nothing more comes: once it returns, the recording is held, durably, or what it would be is held already: the same
   // path and content from the same recorder. `path`: as the recorder named it, below its folder; data only. What cannot
   // be a recording is quarantined, as in vault/ingest.h. After an error nothing is held; drop() then. Fault::denied:

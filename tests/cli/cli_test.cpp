@@ -903,4 +903,57 @@ TEST_F(Cli, InitAsksTwiceAndAgainWhenTheTwoDiffer) {
   EXPECT_NE(terminal.screen().find("data protection officer"), std::string::npos);
 }
 
+// --- recorders -------------------------------------------------------------------------------------------------------
+
+constexpr const char* kKey =  // github.com's host key: anybody's public key will do
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+TEST_F(Cli, ARecorderIsAddedListedAndRemoved) {
+  write(folder_ / "k.pub", std::string(kKey) + " pbx\n");
+  const std::string file = (folder_ / "k.pub").string();
+  const Ran added =
+      manager({"recorder", "add", "pbx-1", "--ssh-key", file, "--customer", "acme", "--category", "message", "--json"});
+  ASSERT_EQ(added.code, 0) << added.err;
+  const Json one = json(added);
+  EXPECT_EQ(one["name"], "pbx-1");
+  EXPECT_EQ(one["customer"], "acme");
+  EXPECT_EQ(one["category"], "message");
+  EXPECT_EQ(one["key"], kKey);
+  EXPECT_EQ(one["fingerprint"], "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU");
+  EXPECT_EQ(json(bare({"recorder", "list", "--json"})), Json::array({one}));
+  EXPECT_NE(bare({"recorder", "list"}).out.find("pbx-1  open"), std::string::npos);
+  EXPECT_EQ(manager({"recorder", "remove", "pbx-1"}).code, 0);
+  EXPECT_EQ(json(bare({"recorder", "list", "--json"}))[0]["state"], "removed");
+  EXPECT_EQ(manager({"recorder", "remove", "pbx-1"}).code, 3);
+  EXPECT_EQ(bare({"check"}).code, 0);
+}
+
+TEST_F(Cli, ABadRecorderIsRefusedWithAClearWord) {
+  write(folder_ / "k.pub", std::string(kKey) + "\n");
+  write(folder_ / "options.pub", std::string("command=\"x\" ") + kKey + "\n");
+  write(folder_ / "private", "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+  const auto file = [&](const char* name) { return (folder_ / name).string(); };
+  struct Case {
+    std::vector<std::string> rest;
+    int code;
+    std::string_view word;
+  };
+  const Case cases[] = {
+      {{"pbx", "--ssh-key", file("k.pub")}, 2, "either --customer ID or --own"},
+      {{"pbx", "--ssh-key", file("options.pub"), "--own"}, 2, "options in front of a key"},
+      {{"pbx", "--ssh-key", file("private"), "--own"}, 2, "this is a private key"},
+      {{"pbx", "--ssh-key", file("none"), "--own"}, 3, "cannot be read"},
+      {{"pbx", "--own"}, 2, "--ssh-key is required"},
+  };
+  for (const auto& [rest, code, word] : cases) {
+    std::vector<std::string> arguments{"recorder", "add"};
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
+    const Ran ran = bare(arguments);  // refused before a passphrase is asked for
+    EXPECT_EQ(ran.code, code) << ran.err;
+    EXPECT_NE(ran.err.find(word), std::string::npos) << ran.err;
+  }
+  EXPECT_EQ(recovery_does({"recorder", "add", "pbx", "--ssh-key", file("k.pub"), "--own"}).code, 4);
+  EXPECT_EQ(bare({"recorder", "list", "--json"}).out, "[]\n");
+}
+
 }  // namespace

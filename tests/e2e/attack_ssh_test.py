@@ -12,7 +12,7 @@ from raw_ssh import (CHANNEL_CLOSE, CHANNEL_DATA, CHANNEL_EOF, CHANNEL_OPEN_CONF
                      SERVICE_ACCEPT, SERVICE_REQUEST, USERAUTH_BANNER, USERAUTH_FAILURE, USERAUTH_INFO_REQUEST,
                      USERAUTH_INFO_RESPONSE, USERAUTH_SUCCESS, Ended, Sftp, take)
 
-METHODS = b"keyboard-interactive,password"
+METHODS = b"publickey,keyboard-interactive,password"
 
 
 class BeforeLogIn(Attacked):

@@ -8,7 +8,8 @@ import unittest
 
 import raw
 from clients import host_key_of, missing
-from harness import Client, EndToEnd, recording_name, sha256, write_wav
+from harness import BIN, Client, EndToEnd, recording_name, sha256, write_wav
+from secrets_test import Secrets
 from uploaders import RecorderSite, WAYS
 
 WRITE, STAT, SETSTAT, OPENDIR, READDIR, MKDIR, RMDIR, RENAME = 6, 17, 9, 11, 12, 14, 15, 18
@@ -39,15 +40,14 @@ class RecorderCase(EndToEnd):
     def rows(self):
         return self.vault.must("list", "--json").json()
 
-    def held(self):
-        """{name: sha256} of everything that is held, as the IT Manager gets it."""
-        found = {}
-        for row in self.rows():
-            out = os.path.join(self.folder, "got")
-            self.vault.must("get", row["id"], "-o", out)
-            found[row["name"]] = sha256(out)
-            os.remove(out)
-        return found
+    def content(self, name):
+        """sha256 of a recording that is held, as the IT Manager gets it."""
+        row, = [r for r in self.rows() if r["name"] == name]
+        out = os.path.join(self.folder, "got")
+        self.vault.must("get", row["id"], "-o", out)
+        hashed = sha256(out)
+        os.remove(out)
+        return hashed
 
     def objects(self):
         return [f for _, _, fs in os.walk(os.path.join(self.vault.dir, "objects")) for f in fs]
@@ -93,7 +93,7 @@ class Uploaders(RecorderCase):
     def upload_with(self, prefix):
         ways = [w for w in WAYS if w[0].startswith(prefix)]
         self.assertTrue(ways)
-        ran = 0
+        expected, ran = {}, 0
         for number, (name, needs, run) in enumerate(ways):
             if why := missing(*needs):
                 print(f"SKIPPED: {name}: {why}")
@@ -107,12 +107,16 @@ class Uploaders(RecorderCase):
                 write_wav(path, os.urandom(size))
                 made[os.path.basename(path)] = sha256(path)
             site = self.site(name=f"home-{number}")
-            before = self.held()
+            expected.update({f: os.path.getsize(os.path.join(folder, f)) for f in made})
             for turn in ("first", "second"):
                 with self.subTest(way=name, run=turn):
                     done = run(site, sorted(made), folder)
                     self.assertEqual(done.code, 0, f"{name}: {done.out}")
-                    self.assertEqual(self.held(), {**before, **made}, name)
+                    rows = self.rows()
+                    self.assertEqual({r["name"]: r["size"] for r in rows}, expected, name)
+                    self.assertEqual(len(rows), len(expected), name)
+            largest = max(made, key=lambda f: expected[f])
+            self.assertEqual(self.content(largest), made[largest], name)
         if ran == 0:
             self.skipTest("; ".join(missing(*needs) for _, needs, _ in ways))
         self.clean()
@@ -171,9 +175,11 @@ class Keys(RecorderCase):
         command = [c for c in client.command(*client.more) if c != "PubkeyAuthentication=no"]
         command = [c for i, c in enumerate(command) if not (c == "-o" and command[i + 1:i + 2] == ["-o"])]
         client.command = lambda *more: command
-        done = client.run("get *.wav")
+        got = os.path.join(self.folder, "got")
+        os.mkdir(got)
+        done = client.run("get *.wav", cwd=got)
         self.assertEqual(done.code, 0, done.out)
-        self.assertEqual(len(self.fetched(self.folder).keys() & {os.path.basename(p) for p in os.listdir(self.in_dir)}), 1)
+        self.assertEqual(sorted(os.listdir(got)), os.listdir(self.in_dir))
 
     def test_a_removed_recorder_is_cut_off_and_holds_nothing_more(self):
         client = RawRecorder(self.site())
@@ -232,10 +238,16 @@ class Drop(RecorderCase):
         kind, body = self.client.ask(OPENDIR, raw.text("/"))
         self.assertEqual(kind, raw.HANDLE)
         self.assertEqual(self.client.status(READDIR, raw.text(body[4:])), raw.EOF)
-        # Another recorder's connection sees nothing of it, nor does the next one of the same.
-        other = RawRecorder(self.site(name="other"))
+        # Another recorder sees nothing of it, nor does this one when it comes back.
+        self.vault.must("recorder", "add", "pbx-2", "--ssh-key", self.key + ".pub", "--customer", "acme")
+        other = RawRecorder(self.site("pbx-2", name="other"))
         self.assertIsNone(other.size("/a.wav"))
         other.die()
+        self.client.die()
+        self.until(lambda: not self.daemon.sessions(), 10, "its session stays")
+        again = RawRecorder(self.site(name="again"))
+        self.assertIsNone(again.size("/a.wav"))
+        again.die()
         self.assertEqual(len(self.rows()), 1)
         self.clean()
 
@@ -274,11 +286,10 @@ class Drop(RecorderCase):
         handle = self.client.put("far.wav")
         self.assertEqual(self.client.write(handle, 5 << 20, sound), raw.FAILURE)
         self.assertEqual(self.client.close(handle), raw.FAILURE)
-        held = self.held()
-        self.assertEqual(list(held), ["order.wav"])
+        self.assertEqual([r["name"] for r in self.rows()], ["order.wav"])
         with open(os.path.join(self.folder, "sound.wav"), "wb") as f:
             f.write(sound)
-        self.assertEqual(held["order.wav"], sha256(os.path.join(self.folder, "sound.wav")))
+        self.assertEqual(self.content("order.wav"), sha256(os.path.join(self.folder, "sound.wav")))
         self.clean()
 
     def test_twice_is_held_once_also_over_another_connection(self):
@@ -303,6 +314,7 @@ class Drop(RecorderCase):
         self.clean()
 
     def test_a_client_that_dies_half_way_leaves_nothing(self):
+        self.client.die()
         for name in ("half.wav", "whole.wav.part"):
             client = RawRecorder(self.site(name=f"home-{name}"))
             handle = client.put(name)
@@ -325,15 +337,35 @@ class Drop(RecorderCase):
         self.daemon = self.start(self.vault)
         self.clean()
 
-    def test_no_key_and_no_sound_lie_about(self):
+    def test_no_key_lies_about_and_no_sound_or_name(self):
+        """On the disk, in the keeper, and in the session that talked to the recorder, while all of them still run."""
         sound = self.wav(300_000)
-        self.assertEqual(self.put_whole("secret-name-4711.wav", sound), raw.OK)
+        handle = self.client.put("secret-name-4711.wav")
+        for offset in range(0, len(sound), 100_000):
+            self.assertEqual(self.client.write(handle, offset, sound[offset:offset + 100_000]), raw.OK)
+        self.assertEqual(self.client.close(handle), raw.OK)
+        recording, = self.vault.states()
+        key = bytes.fromhex(subprocess.run(
+            [os.path.join(BIN, "e2e_file_key"), self.vault.dir, self.vault.identity, self.vault.passphrase, recording],
+            check=True, capture_output=True, text=True).stdout.strip())
+        self.assertEqual(len(key), 16)
+        keys = {"the file key": key, "the file key in hex": key.hex().encode()}
+        clear = {f"sound at {at}": sound[at:at + 48] for at in (10_000, 150_000, 299_000)}
         for base, _, files in os.walk(self.vault.dir):
             for name in files:
                 with open(os.path.join(base, name), "rb") as f:
-                    content = f.read()
-                self.assertNotIn(sound[150_000:150_048], content, name)
-                self.assertNotIn(b"secret-name-4711", content, name)
+                    self.search(f.read(), {**keys, **clear, "its name": b"secret-name-4711"}, name)
+        session, = self.daemon.sessions()
+        # The search itself must be able to find things. The session's memory holds what passed: it ends with its line.
+        for pid, known, needles in ((self.daemon.pid, b"callvault/v1/", {**keys, **clear}), (session, b"pbx-1", keys)):
+            memory = Secrets.memory(self, pid)
+            self.assertTrue(any(known in part for part in memory), "the memory was not read")
+            for part in memory:
+                self.search(part, needles, f"the memory of {pid}")
+
+    def search(self, text, needles, where):
+        for what, needle in needles.items():
+            self.assertFalse(needle in text, f"{what} lies in {where}")
 
 
 if __name__ == "__main__":

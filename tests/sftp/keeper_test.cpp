@@ -528,8 +528,9 @@ TEST_F(KeeperTest, ARecordersSessionSaysNothingElse) {
 }
 
 TEST_F(KeeperTest, ACustomersSessionUploadsNothing) {
-  for (const Ask& message : std::vector<Ask>{ask::Key{"pbx-1", key_, true}, ask::Upload{}, ask::Append{0, {}},
-                                             ask::Hold{0, "a.wav"}, ask::Drop{0}}) {
+  for (const Ask& message :
+       std::vector<Ask>{ask::Key{"pbx-1", key_, true}, ask::Upload{}, ask::Append{0, {}}, ask::Hold{0, "a.wav"},
+                        ask::Drop{0}, ask::Move{"a.part", "a.wav"}, ask::Forget{"a.part"}, ask::Look{"a.wav"}}) {
     Hostile s = logged_in();
     s.send(message);
     EXPECT_TRUE(s.ended()) << message.index();
@@ -548,6 +549,32 @@ TEST_F(KeeperTest, AnUploadBelongsToItsSession) {
   one.close();
   EXPECT_TRUE(nothing_incoming());
   EXPECT_EQ(count(), "3");
+}
+
+// rclone uploads on one connection and renames, or looks, on another.
+TEST_F(KeeperTest, WhatWaitsBelongsToTheRecorderAndEndsWithItsLastConnection) {
+  Hostile one = recorder();
+  Hostile two = recorder();
+  for (const char* name : {"a.wav.part", "b.wav.part"}) {
+    const auto upload = one.must_ask<say::Uploading>(ask::Upload{}).upload;
+    one.must_ask<say::Accepted>(ask::Append{upload, testkit::wav(3000)});
+    one.must_ask<say::Accepted>(ask::Hold{upload, name});
+  }
+  EXPECT_EQ(count(), "3");
+  EXPECT_EQ(two.must_ask<say::Known>(ask::Look{"a.wav.part"}).size, 3044U);
+  EXPECT_EQ(two.refused(ask::Move{"c.part", "c.wav"}), Refusal::not_found);
+  EXPECT_EQ(two.refused(ask::Move{"a.wav.part", "b.wav.part"}), Refusal::not_allowed);
+  one.close();
+  two.must_ask<say::Accepted>(ask::Move{"a.wav.part", "a.wav"});
+  EXPECT_EQ(count(), "4");
+  EXPECT_EQ(two.must_ask<say::Known>(ask::Look{"a.wav"}).size, 3044U);
+  EXPECT_EQ(two.refused(ask::Look{"a.wav.part"}), Refusal::not_found);
+  EXPECT_EQ(two.refused(ask::Forget{"a.wav"}), Refusal::not_found) << "it is held";
+  EXPECT_EQ(incoming(), 1U);
+  two.close();
+  EXPECT_TRUE(nothing_incoming());
+  EXPECT_EQ(recorder().refused(ask::Look{"a.wav"}), Refusal::not_found);
+  EXPECT_EQ(count(), "4");
 }
 
 TEST_F(KeeperTest, UploadsAreCounted) {

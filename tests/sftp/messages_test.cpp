@@ -39,7 +39,10 @@ std::vector<Ask> every_ask() {
           ask::Upload{},
           ask::Append{1, to_bytes("RIFF")},
           ask::Hold{2, "2026/a.wav"},
-          ask::Drop{kMax32}};
+          ask::Drop{kMax32},
+          ask::Move{"a.part", "a.wav"},
+          ask::Forget{"a.part"},
+          ask::Look{"a.wav"}};
 }
 
 std::vector<Say> every_say() {
@@ -51,7 +54,8 @@ std::vector<Say> every_say() {
           say::Done{true},
           say::Cut{Refusal::failed},
           say::Accepted{},
-          say::Uploading{kMax32}};
+          say::Uploading{kMax32},
+          say::Known{kMax64}};
 }
 
 template <class Variant>
