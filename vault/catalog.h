@@ -137,7 +137,8 @@ class Catalog {
   base::Result<void> set_linger(const std::string& id, base::Seconds until);  // 0: an erasing recording is due at once
   base::Result<void> end_due_lingers(base::Seconds now);  // 0 for all whose time is over: no restriction comes any more
   base::Result<int> hold_again(const std::string& id);    // erasing -> sealed, of one that lingers; else 0
-  // Deletes its headers and metadata; the clear columns stay.
+  // Deletes its headers and metadata, and withdraws it from grants and standing log-ins, whose folders do not show any
+  // more that it was there. The clear columns stay.
   base::Result<void> drop_keys_of(const std::string& id);
   base::Result<int> set_erased(const std::string& id, base::Seconds now, int level, std::uint64_t generation);
 

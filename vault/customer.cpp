@@ -1,5 +1,8 @@
 #include "vault/customer.h"
 
+#include <algorithm>
+
+#include "vault/offer.h"
 #include "vault/role.h"
 
 namespace vault {
@@ -27,6 +30,14 @@ keys::NoteFields fields_of(const CustomerRow& row, const std::string& by, const 
                  {"by", by},
                  {"at", at}};
   return note;
+}
+
+// Accounts have one namespace. A grant that has ended is no hindrance: its password opens nothing any more.
+Result<void> no_open_grant(Vault& vault, const std::string& account) {
+  auto rows = vault.catalog().accesses_of(account, kMostOpenAccesses);
+  if (!rows) return rows.error();
+  if (std::ranges::none_of(*rows, [](const AccessRow& row) { return row.kind == "grant" && running(row); })) return {};
+  return Error{Fault::usage, account + " is the account of a grant: revoke that first, or take another id"};
 }
 
 Result<std::string> sign(const Actor& actor, const CustomerRow& row, base::Seconds now) {
@@ -72,6 +83,7 @@ Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& i
   if (!note) return note.error();
   row.statement = *note;
   return vault.audit().act([&]() -> Result<void> {
+    if (auto r = no_open_grant(vault, id); !r) return r;
     if (auto r = vault.catalog().add_customer(row); !r) return r;
     return vault.audit().note({"customer.added", actor.holder.name, {id}, ""});
   });
