@@ -284,7 +284,9 @@ class GrantRefused : public GrantTest {
   void expect(Fault fault, const std::vector<std::string>& ids, const std::string& account = "front-desk") {
     const auto before = v.sql(kAll);
     EXPECT_FAULT(fault, try_grant(ids, account));
-    if (ids.size() == 1) EXPECT_FAULT(fault, try_file(ids[0], account));
+    if (ids.size() == 1) {
+      EXPECT_FAULT(fault, try_file(ids[0], account));
+    }
     EXPECT_EQ(v.sql(kAll), before);
   }
   static constexpr const char* kAll =
