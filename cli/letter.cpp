@@ -39,13 +39,6 @@ Address parse_address(std::string_view text) {
 
 bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
 
-std::string command_for(const vault::Delivery& delivery, const Address& address) {
-  if (address.host.empty()) return "sftp " + delivery.account + "@HOST";
-  const std::string port = address.port == 0 ? "" : "-P " + std::to_string(address.port) + " ";
-  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  return "sftp " + port + delivery.account + "@" + host;
-}
-
 struct Fingerprints {
   std::string present, next;  // next: announced before it is in use; empty: there is none
 };
@@ -54,7 +47,7 @@ std::string letter(const vault::Delivery& d, const Address& address, const Finge
                    const std::string& checkpoint) {
   const std::string count = std::to_string(d.recordings) + (d.recordings == 1 ? " recording" : " recordings");
   std::string text = "Delivery " + d.id + " for " + d.account + ": " + count + ", " + human_size(d.bytes) + "\n\n";
-  text += "  connect   " + command_for(d, address) + "\n";
+  text += "  connect   " + sftp_command(d.account, address) + "\n";
   text += "  account   " + d.account + "\n";
   text += "  password  " + std::string(kSecretMark) + "\n";
   text += "  host key  ED25519 " + host.present + "\n";
@@ -64,15 +57,34 @@ std::string letter(const vault::Delivery& d, const Address& address, const Finge
       "The password works once, for one download session, and is shown here only. Each recording is\n"
       "deleted for good once it has been downloaded. Send the password on another way than the rest.\n\n"
       "Newest checkpoint of the audit log, to be kept by the customer:\n\n";
-  for (std::size_t at = 0; at < checkpoint.size();) {
-    const auto end = std::min(checkpoint.find('\n', at), checkpoint.size());
-    text += end == at ? "\n" : "  " + checkpoint.substr(at, end - at) + "\n";
-    at = end + 1;
-  }
-  return text;
+  return text + indented(checkpoint);
 }
 
 }  // namespace
+
+std::string sftp_command(const std::string& account, const Address& address) {
+  if (address.host.empty()) return "sftp " + account + "@HOST";
+  const std::string port = address.port == 0 ? "" : "-P " + std::to_string(address.port) + " ";
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  return "sftp " + port + account + "@" + host;
+}
+
+std::string indented(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    out += end == at ? "\n" : "  " + std::string(text.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  return out;
+}
+
+void hint_about(const Address& address) {
+  if (address.host.empty() || address.port == 0)
+    say_hint("the address is not known: set public_host and public_port in callvault.toml, or start callvaultd");
+  else if (is_wildcard(address.host))
+    say_hint("callvaultd listens on every address: set public_host in callvault.toml to the one that people use");
+}
 
 Address public_address(const vault::Vault& vault) {
   Address address;
@@ -115,10 +127,7 @@ Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Deli
       letters += (letters.empty() ? "" : "\n") + letter(d, address, {*fingerprint, *next}, *checkpoint);
     }
   }
-  if (address.host.empty() || address.port == 0)
-    say_hint("the address is not known: set public_host and public_port in callvault.toml, or start callvaultd");
-  else if (is_wildcard(address.host))
-    say_hint("callvaultd listens on every address: set public_host in callvault.toml to the one that customers use");
+  hint_about(address);
   return print_with_secrets(json ? all.dump(2, ' ', true) + "\n" : letters, passwords);
 }
 

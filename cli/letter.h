@@ -20,4 +20,10 @@ struct Address {
 };
 Address public_address(const vault::Vault& vault);
 
+// Parts of every letter: how to connect with OpenSSH, a text set in by two columns, and on stderr what is missing for
+// people to find the server.
+std::string sftp_command(const std::string& account, const Address& address);
+std::string indented(std::string_view text);
+void hint_about(const Address& address);
+
 }  // namespace cli

@@ -33,13 +33,16 @@ bool same_without_case(std::string_view a, std::string_view b) {
 
 base::Result<std::vector<Recording>> recordings(Link& link, const keys::Identity& identity) {
   std::vector<Recording> all;
-  for (std::uint32_t total = 1; all.size() < total;) {
-    const auto page = link.ask<say::Entries>(ask::List{static_cast<std::uint32_t>(all.size())});
+  std::uint32_t seen = 0;
+  for (std::uint32_t total = 1; seen < total;) {
+    auto page = link.ask<say::Entries>(ask::List{seen});
     if (const auto* why = std::get_if<Refusal>(&page)) return Error{Fault::denied, std::string(words(*why))};
-    const auto& [of, entries] = std::get<say::Entries>(page);
-    total = of;
-    if (entries.empty() && all.size() < total) return Error{Fault::damaged, "the list ends before its end"};
-    for (const say::Entry& listed : entries) {
+    const say::Entries listing = std::move(std::get<say::Entries>(page));
+    total = listing.total;
+    if (listing.entries.empty() && seen < total) return Error{Fault::damaged, "the list ends before its end"};
+    for (const say::Entry& listed : listing.entries) {
+      ++seen;
+      if (listed.sealed.empty()) continue;
       auto opened = open_entry(listed, identity);
       if (!opened) return opened.error();
       all.push_back(std::move(*opened));

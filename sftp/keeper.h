@@ -6,6 +6,7 @@
 #include <deque>
 #include <list>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ class Keeper {
     std::optional<vault::RecorderRow> recorder;  // after a log-in with a key, instead of a claim
     std::map<std::uint32_t, vault::Upload> uploads;
     std::uint32_t next_upload = 0;
+    std::set<std::uint32_t> noted;  // items whose reading by it the audit log names
     bool over = false;
   };
 
@@ -73,6 +75,7 @@ class Keeper {
   void finish_upload(Session& session, vault::Upload upload, const std::string& path);
   void forget_recorder(const std::string& name);
   void open_file(Session& session, std::uint32_t item);
+  base::Result<void> note_reading(Session& session, std::uint32_t item, const std::string& recording);
   void close_file(Session& session, const ask::Close& request);
   bool has_company(const Session& session) const;
   void failed_login(const std::string& address);
@@ -104,6 +107,7 @@ class Keeper {
   std::int64_t next_tick_ms_ = 0;
   std::int64_t follow_ms_ = 0;  // not before, after the vault did not open
   long long seen_version_ = -1;
+  bool erased_here_ = false;    // since the last tick: grants may hold what is gone now
   bool log_pending_ = false;    // deleted rows are still in the write-ahead log
   bool erase_pending_ = false;  // ended accesses whose secret must go
 };

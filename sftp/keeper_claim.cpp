@@ -65,7 +65,8 @@ Result<say::Entries> KeeperClaim::entries(std::uint32_t from) const {
   say::Entries page{item_count(), {}};
   std::size_t size = 0;
   for (std::uint32_t i = from; i < item_count(); ++i) {
-    auto sealed = vault::open_entry(row_.id, *secret, items_[i].entry);
+    const bool shows = erases() || !items_[i].withdrawn;
+    auto sealed = shows ? vault::open_entry(row_.id, *secret, items_[i].entry) : Result<base::Bytes>(base::Bytes());
     if (!sealed) return sealed.error().at(row_.id);
     size += sealed->size() + 16;
     if (size > kPage) break;
@@ -90,7 +91,9 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
     if (auto r = vault::unrestricted(*vault_, item.recording); !r) return r.error();
     auto record = vault::verified_record(*vault_, *row);
     if (!record) return record.error();
-    if (record->columns.customer != row_.customer)
+    // A grant holds recordings of anybody: that this one is in it says its header, which only its file key could make.
+    const bool of_anybody = statement_.terms.kind == keys::AccessKind::grant;
+    if (!of_anybody && record->columns.customer != statement_.customer)
       return Error{Fault::damaged, item.recording + ": belongs to another customer than " + row_.id};
     if (!stored->header) return Error{Fault::damaged, item.recording + ": no header for " + row_.id};
     auto sealed = base::unbase64(*stored->header);
@@ -130,6 +133,7 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
 
 bool KeeperClaim::book(std::uint32_t number, vault::Coverage::Handle handle, const ask::Book& b) {
   Item& item = items_[number];
+  if (!erases()) return false;
   item.changed = true;
   const bool new_copy = b.arrived ? item.coverage.booked(handle, b.offset, b.length, b.eof)
                                   : item.coverage.sent(handle, b.offset, b.length);
@@ -156,6 +160,10 @@ base::Seconds KeeperClaim::linger_end(const Item& item) const {
 bool KeeperClaim::close(std::uint32_t number, vault::Coverage::Handle handle, bool company, std::int64_t now_ms) {
   active_ms = now_ms;
   Item& item = items_[number];
+  if (!erases()) {
+    item.coverage.broken(handle, now_ms);
+    return false;
+  }
   item.changed = true;
   if (item.coverage.closed(handle, now_ms, company || in_chunks_)) deliver(number);
   ended(number);
@@ -170,7 +178,7 @@ void KeeperClaim::ended(std::uint32_t number) {
 
 void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms) {
   Item& item = items_[number];
-  if (orderly)
+  if (orderly && erases())
     item.coverage.ended(handle, now_ms);
   else
     item.coverage.broken(handle, now_ms);

@@ -158,7 +158,8 @@ class Catalog {
   base::Result<void> set_linger(const std::string& id, base::Seconds until);  // 0: an erasing recording is due at once
   base::Result<void> end_due_lingers(base::Seconds now);  // 0 for all whose time is over: no restriction comes any more
   base::Result<int> hold_again(const std::string& id);    // erasing -> sealed, of one that lingers; else 0
-  // Deletes its headers and metadata; the clear columns stay.
+  // Deletes its headers and metadata, and withdraws it from grants and standing log-ins, whose folders do not show any
+  // more that it was there. The clear columns stay.
   base::Result<void> drop_keys_of(const std::string& id);
   base::Result<int> set_erased(const std::string& id, base::Seconds now, int level, std::uint64_t generation);
 
@@ -186,7 +187,8 @@ class Catalog {
   base::Result<std::optional<std::string>> user_of_slot(std::uint64_t slot);
 
   // catalog_recorder.cpp
-  // "a customer", "a recorder" (one that was not removed), "a grantee"; empty: nobody has the name.
+  // "a customer" (also a closed one), "a recorder" (one that was not removed), "a grantee" (of a running grant); empty:
+  // nobody has the name.
   base::Result<std::string> kind_of_account(const std::string& name);
   base::Result<void> put_recorder(const RecorderRow& row);  // replaces the one of its name
   base::Result<std::optional<RecorderRow>> recorder(const std::string& name);

@@ -55,7 +55,7 @@ Result<std::string> Catalog::kind_of_account(const std::string& name) {
     std::string kind;
     state_->sql << "SELECT 'a customer' FROM customer WHERE id = :name UNION ALL"
                    " SELECT 'a recorder' FROM recorder WHERE name = :name2 AND state = 'open' UNION ALL"
-                   " SELECT 'a grantee' FROM access WHERE account = :name3 AND kind = 'grant' LIMIT 1",
+                   " SELECT 'a grantee' FROM access WHERE account = :name3 AND kind = 'grant' AND state = 'open' LIMIT 1",
         use(name, "name"), use(name, "name2"), use(name, "name3"), into(kind);
     return state_->sql.got_data() ? kind : std::string();
   });

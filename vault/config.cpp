@@ -118,7 +118,7 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   const toml::table& root = *parsed;
   for (const auto& [key, node] : root) {
     static const std::set<std::string, std::less<>> known{"vault", "sftp",     "slots", "ingest",
-                                                          "drop",  "delivery", "claim"};
+                                                          "drop",  "delivery", "grant", "claim"};
     if (!known.contains(key.str()))
       return Error{Fault::usage, "callvault.toml: unknown section " + std::string(key.str())};
   }
@@ -146,6 +146,8 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   drop.number("connections", c.drop_connections, 1, 64);
   Table delivery(root, "delivery");
   delivery.duration("expires", c.delivery_expires);
+  Table grant(root, "grant");
+  grant.duration("expires", c.grant_expires);
   Table claim(root, "claim");
   claim.duration("idle_after_all", c.claim_idle_after_all);
   claim.duration("unconnected", c.claim_unconnected);
@@ -166,7 +168,7 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   sftp.number("connections_total", c.connections_total, 1, 10000);
   sftp.duration("connection_idle", c.connection_idle);
   sftp.text("session_user", c.session_user);
-  for (Table* table : std::array{&vault, &slots, &ingest, &drop, &delivery, &claim, &sftp}) {
+  for (Table* table : std::array{&vault, &slots, &ingest, &drop, &delivery, &grant, &claim, &sftp}) {
     if (auto r = table->done(); !r) return r.error();
   }
   if (c.vault_id.empty()) return Error{Fault::usage, "callvault.toml: [vault] id is missing"};
@@ -202,6 +204,8 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "connections = " << c.drop_connections << "        # of one recorder at once\n\n"
       << "[delivery]\n"
       << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n\n"
+      << "[grant]\n"
+      << "expires = \"" << duration_text(c.grant_expires) << "\"         # limits all reading\n\n"
       << "[claim]\n"
       << "idle_after_all = \"" << duration_text(c.claim_idle_after_all)
       << "\"  # all is delivered and the line is idle\n"

@@ -35,6 +35,7 @@ struct Config {
   int drop_connections = 8;      // of one recorder at once
 
   base::Seconds delivery_expires = 7 * 86400;
+  base::Seconds grant_expires = 7 * 86400;
   base::Seconds claim_idle_after_all = 60;  // all delivered and nothing happens: the claim ends
   base::Seconds claim_unconnected = 12 * 3600;
   base::Seconds claim_longest = 24 * 3600;

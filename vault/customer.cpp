@@ -1,5 +1,8 @@
 #include "vault/customer.h"
 
+#include <algorithm>
+
+#include "vault/offer.h"
 #include "vault/role.h"
 
 namespace vault {

@@ -169,12 +169,19 @@ Result<void> check_room(Vault& vault, const std::string& account) {
   return Error{Fault::busy, account + " has " + std::to_string(open) + " accesses open; revoke one first"};
 }
 
-Result<void> end_offer(Vault& vault, const Actor& actor, const std::string& id, const std::string& event) {
+Result<std::string> sign_act(const Vault& vault, const Actor& actor, const std::string& act, const std::string& subject,
+                             const std::vector<std::pair<std::string, std::string>>& more) {
   keys::NoteFields note;
   note.type = "callvault/v1/act";
-  note.fields = {
-      {"act", event}, {"subject", id}, {"by", actor.holder.name}, {"at", base::rfc3339(vault.clock().now())}};
-  auto statement = actor.signer.sign(note.print());
+  note.fields = {{"act", act}, {"subject", subject}};
+  note.fields.insert(note.fields.end(), more.begin(), more.end());
+  note.fields.emplace_back("by", actor.holder.name);
+  note.fields.emplace_back("at", base::rfc3339(vault.clock().now()));
+  return actor.signer.sign(note.print());
+}
+
+Result<void> end_offer(Vault& vault, const Actor& actor, const std::string& id, const std::string& event) {
+  auto statement = sign_act(vault, actor, event, id);
   if (!statement) return statement.error();
   auto r = vault.audit().act([&]() -> Result<void> {
     auto changed = vault.catalog().end_access(id, "revoked", vault.clock().now());

@@ -49,6 +49,11 @@ base::Result<void> add_offer(Vault& vault, const Actor& actor, Offer& offer, Con
 // Before it: Fault::busy when the account has as many open accesses as it can.
 base::Result<void> check_room(Vault& vault, const std::string& account);
 
+// The signed note of an act that has no format of its own: what was done, to which access, and `more`.
+base::Result<std::string> sign_act(const Vault& vault, const Actor& actor, const std::string& act,
+                                   const std::string& subject,
+                                   const std::vector<std::pair<std::string, std::string>>& more = {});
+
 // Ends an access under a statement of the actor, noted as `event`, and destroys its erase secret. Fault::not_found: it
 // has ended already.
 base::Result<void> end_offer(Vault& vault, const Actor& actor, const std::string& id, const std::string& event);

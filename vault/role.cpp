@@ -13,7 +13,7 @@ struct Row {
 };
 
 // The recovery identity opens recordings and names a new IT Manager; it changes nothing else.
-constexpr std::array<Row, 17> kTable{{
+constexpr std::array<Row, 19> kTable{{
     {Action::add_customer, "add a customer", true, true, false},
     {Action::change_customer, "change a customer", true, true, false},
     {Action::deliver, "deliver", true, true, false},
@@ -31,6 +31,8 @@ constexpr std::array<Row, 17> kTable{{
     {Action::drill_recovery, "drill the recovery", false, false, true},
     {Action::add_recorder, "add a recorder", true, true, false},
     {Action::remove_recorder, "remove a recorder", true, true, false},
+    {Action::grant, "grant", true, false, false},
+    {Action::revoke_grant, "revoke a grant", true, false, false},
 }};
 
 const Row& row(Action action) {

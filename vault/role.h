@@ -26,7 +26,9 @@ enum class Action {
   name_it_manager,
   drill_recovery,
   add_recorder,
-  remove_recorder
+  remove_recorder,
+  grant,
+  revoke_grant,
 };
 std::string_view name_of(Action action);
 std::vector<Action> all_actions();

@@ -35,6 +35,8 @@ constexpr Row kRows[] = {
     {Action::drill_recovery, false, false, true},
     {Action::add_recorder, true, true, false},
     {Action::remove_recorder, true, true, false},
+    {Action::grant, true, false, false},
+    {Action::revoke_grant, true, false, false},
 };
 
 TEST(Role, MayWhatTheTableSaysAndNothingElse) {
