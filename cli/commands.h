@@ -25,5 +25,6 @@ void add_check(CLI::App& app, Context& context);
 void add_hostkey(CLI::App& app, Context& context);
 void add_restrict(CLI::App& app, Context& context);
 void add_release(CLI::App& app, Context& context);
+void add_standing(CLI::App& app, Context& context);
 
 }  // namespace cli

@@ -38,18 +38,19 @@ Address parse_address(std::string_view text) {
 
 bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
 
-std::string command_for(const vault::Delivery& delivery, const Address& address) {
-  if (address.host.empty()) return "sftp " + delivery.account + "@HOST";
-  const std::string port = address.port == 0 ? "" : "-P " + std::to_string(address.port) + " ";
-  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  return "sftp " + port + delivery.account + "@" + host;
+std::string collecting_words(const vault::Delivery& d) {
+  if (d.of == 1) return "It takes in what comes, until it is fetched for the first time.\n";
+  return "Number " + std::to_string(d.number) + " of " + std::to_string(d.of) +
+         ": each takes in what comes, from when the one before is fetched until it is fetched itself,\n"
+         "and opens when the one before has ended.\n";
 }
 
 std::string letter(const vault::Delivery& d, const Address& address, const std::string& fingerprint,
                    const std::string& checkpoint) {
   const std::string count = std::to_string(d.recordings) + (d.recordings == 1 ? " recording" : " recordings");
   std::string text = "Delivery " + d.id + " for " + d.account + ": " + count + ", " + human_size(d.bytes) + "\n\n";
-  text += "  connect   " + command_for(d, address) + "\n";
+  if (d.collecting) text.insert(text.size() - 1, collecting_words(d));
+  text += "  connect   " + sftp_command(d.account, address) + "\n";
   text += "  account   " + d.account + "\n";
   text += "  password  " + std::string(kSecretMark) + "\n";
   text += "  host key  ED25519 " + fingerprint + "\n";
@@ -58,15 +59,34 @@ std::string letter(const vault::Delivery& d, const Address& address, const std::
       "The password works once, for one download session, and is shown here only. Each recording is\n"
       "deleted for good once it has been downloaded. Send the password on another way than the rest.\n\n"
       "Newest checkpoint of the audit log, to be kept by the customer:\n\n";
-  for (std::size_t at = 0; at < checkpoint.size();) {
-    const auto end = std::min(checkpoint.find('\n', at), checkpoint.size());
-    text += end == at ? "\n" : "  " + checkpoint.substr(at, end - at) + "\n";
-    at = end + 1;
-  }
-  return text;
+  return text + indented(checkpoint);
 }
 
 }  // namespace
+
+std::string sftp_command(const std::string& account, const Address& address) {
+  if (address.host.empty()) return "sftp " + account + "@HOST";
+  const std::string port = address.port == 0 ? "" : "-P " + std::to_string(address.port) + " ";
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  return "sftp " + port + account + "@" + host;
+}
+
+std::string indented(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    out += end == at ? "\n" : "  " + std::string(text.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  return out;
+}
+
+void hint_about(const Address& address) {
+  if (address.host.empty() || address.port == 0)
+    say_hint("the address is not known: set public_host and public_port in callvault.toml, or start callvaultd");
+  else if (is_wildcard(address.host))
+    say_hint("callvaultd listens on every address: set public_host in callvault.toml to the one that people use");
+}
 
 Address public_address(const vault::Vault& vault) {
   Address address;
@@ -78,7 +98,35 @@ Address public_address(const vault::Vault& vault) {
   return address;
 }
 
-Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json) {
+namespace {
+
+Json as_json(const vault::Delivery& d, const Address& address, const std::string& fingerprint,
+             const LetterFiles* files) {
+  Json json{{"delivery", d.id},
+            {"account", d.account},
+            {"password", kSecretMark},
+            {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
+            {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
+            {"fingerprint", fingerprint},
+            {"recordings", d.recordings},
+            {"bytes", d.bytes},
+            {"expires", base::rfc3339(d.expires)}};
+  if (d.collecting) {
+    json["collecting"] = true;
+    json["number"] = d.number;
+    json["of"] = d.of;
+  }
+  if (files == nullptr) return json;
+  json.erase("password");
+  json["letter"] = files->letter;
+  json["password_sheet"] = files->sheet;
+  return json;
+}
+
+}  // namespace
+
+Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json,
+                              const std::vector<LetterFiles>& files) {
   const Address address = public_address(vault);
   const auto fingerprint = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
   if (!fingerprint) return fingerprint.error();
@@ -87,30 +135,24 @@ Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Deli
   std::vector<const base::SecretBytes*> passwords;
   Json all = Json::array();
   std::string letters;
+  std::vector<std::vector<std::string>> written;
   for (const auto& d : deliveries) {
+    const LetterFiles* in_files = files.empty() ? nullptr : &files[all.size()];
     if (d.restricted != 0)
       say_warning("left out of " + d.id + " because restricted: " + std::to_string(d.restricted) +
                   " (\"callvault list\" names them)");
-    passwords.push_back(&d.password);
-    if (json) {
-      all.push_back({{"delivery", d.id},
-                     {"account", d.account},
-                     {"password", kSecretMark},
-                     {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
-                     {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
-                     {"fingerprint", *fingerprint},
-                     {"recordings", d.recordings},
-                     {"bytes", d.bytes},
-                     {"expires", base::rfc3339(d.expires)}});
-    } else {
+    all.push_back(as_json(d, address, *fingerprint, in_files));
+    if (in_files == nullptr) {
+      passwords.push_back(&d.password);
       letters += (letters.empty() ? "" : "\n") + letter(d, address, *fingerprint, *checkpoint);
+    } else {
+      written.push_back({d.id, d.account, std::to_string(d.recordings), in_files->letter, in_files->sheet});
     }
   }
-  if (address.host.empty() || address.port == 0)
-    say_hint("the address is not known: set public_host and public_port in callvault.toml, or start callvaultd");
-  else if (is_wildcard(address.host))
-    say_hint("callvaultd listens on every address: set public_host in callvault.toml to the one that customers use");
-  return print_with_secrets(json ? all.dump(2, ' ', true) + "\n" : letters, passwords);
+  hint_about(address);
+  const std::string text =
+      files.empty() ? letters : table({"ID", "ACCOUNT", "RECORDINGS", "LETTER", "PASSWORD"}, written);
+  return print_with_secrets(json ? all.dump(2, ' ', true, Json::error_handler_t::replace) + "\n" : text, passwords);
 }
 
 }  // namespace cli

@@ -21,7 +21,7 @@ class Requests {
   struct Around {
     Link& link;
     const keys::Identity& identity;
-    const Contents& contents;
+    Contents& contents;
     InFlight& in_flight;
   };
   Requests(const Around& around, Replies& replies) : around_(around), replies_(replies) {}

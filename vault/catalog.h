@@ -54,8 +54,10 @@ struct AccessRow {
   bool strict = false, any_address = false;
   std::string statement;
   base::Seconds created_at = 0, claimed_at = 0, seen_at = 0, ended_at = 0;
-  std::string attempt;  // random id of the log-in that claimed it
-  std::string network;  // keyed hash of the network it was claimed from
+  std::string attempt;   // random id of the log-in that claimed it
+  std::string network;   // keyed hash of the network it was claimed from
+  std::string takes_in;  // vault/collect.h; empty: nothing
+  std::uint64_t turn = 0;
 };
 
 struct ItemRow {
@@ -137,7 +139,8 @@ class Catalog {
   base::Result<void> set_linger(const std::string& id, base::Seconds until);  // 0: an erasing recording is due at once
   base::Result<void> end_due_lingers(base::Seconds now);  // 0 for all whose time is over: no restriction comes any more
   base::Result<int> hold_again(const std::string& id);    // erasing -> sealed, of one that lingers; else 0
-  // Deletes its headers and metadata; the clear columns stay.
+  // Deletes its headers and metadata, and withdraws it from grants and standing log-ins, whose folders do not show any
+  // more that it was there. The clear columns stay.
   base::Result<void> drop_keys_of(const std::string& id);
   base::Result<int> set_erased(const std::string& id, base::Seconds now, int level, std::uint64_t generation);
 
@@ -175,6 +178,13 @@ class Catalog {
   base::Result<int> set_delivered(const std::string& access, std::uint32_t position, base::Seconds now);
   base::Result<void> store_coverage(const std::string& access, std::uint32_t position, const std::string& coverage,
                                     long long sent);
+
+  // Open accesses that take recordings of this customer in, found by their account or their customer, first turn first.
+  base::Result<std::vector<std::string>> taking_in(const std::string& customer);
+  base::Result<std::uint32_t> next_position(const std::string& access);  // how many items it has had
+  base::Result<std::uint64_t> last_turn(const std::string& account);     // of all its collecting deliveries; 0: none
+  // A collecting delivery of the same account that comes before this one and has not ended.
+  base::Result<std::optional<std::string>> ahead_of(const AccessRow& access, base::Seconds now);
 
   base::Result<void> add_audit(const AuditRow& row);
   base::Result<std::vector<AuditRow>> audit(std::uint64_t from, std::size_t limit);

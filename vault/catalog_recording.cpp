@@ -231,6 +231,12 @@ Result<void> Catalog::drop_keys_of(const std::string& id) {
   return guarded("drop keys", [&]() -> Result<void> {
     state_->kept("DELETE FROM header WHERE recording = :id").set("id", id).execute();
     state_->kept("DELETE FROM metadata WHERE recording = :id").set("id", id).execute();
+    state_
+        ->kept(
+            "UPDATE item SET state = 'withdrawn', entry = '' WHERE recording = :id AND exclusive = 0"
+            " AND state = 'offered'")
+        .set("id", id)
+        .execute();
     return {};
   });
 }

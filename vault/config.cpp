@@ -136,6 +136,8 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   ingest.duration("quiet", c.ingest_quiet);
   Table delivery(root, "delivery");
   delivery.duration("expires", c.delivery_expires);
+  delivery.number("collect_most", c.collect_most, 1, 1000000);
+  delivery.duration("standing_expires", c.standing_expires);
   Table claim(root, "claim");
   claim.duration("idle_after_all", c.claim_idle_after_all);
   claim.duration("unconnected", c.claim_unconnected);
@@ -179,7 +181,9 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "[ingest]\n"
       << "quiet = \"" << duration_text(c.ingest_quiet) << "\"           # files changed within are left for later\n\n"
       << "[delivery]\n"
-      << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n\n"
+      << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n"
+      << "collect_most = " << c.collect_most << "    # recordings in one collecting delivery; more go into the next\n"
+      << "standing_expires = \"" << duration_text(c.standing_expires) << "\"\n\n"
       << "[claim]\n"
       << "idle_after_all = \"" << duration_text(c.claim_idle_after_all)
       << "\"  # all is delivered and the line is idle\n"

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <set>
 
+#include "vault/collect.h"
 #include "vault/open_recording.h"
 #include "vault/pbx_name.h"
 #include "vault/seal.h"
@@ -18,6 +19,11 @@ namespace vault {
 using base::Error;
 using base::Fault;
 using base::Result;
+
+bool valid_category(std::string_view text) {
+  return !text.empty() && text.size() <= 32 &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
+}
 
 namespace {
 
@@ -90,11 +96,6 @@ Result<CallFacts> facts_of(const base::Path& source, const base::Path& below, co
     }
   }
   return facts;
-}
-
-bool valid_category(std::string_view text) {
-  return !text.empty() && text.size() <= 32 &&
-         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
 }
 
 Result<void> check_request(Vault& vault, const IngestRequest& request) {
@@ -185,8 +186,14 @@ Result<void> keep(Vault& vault, const base::Path& path, const Source& source, Se
                                                   sealed->metadata_payload, *key);
             !set)
           return set;
-        return vault.audit().note(
-            {quarantine.empty() ? "recording.sealed" : "recording.quarantined", "service", {id}, ""});
+        if (auto noted = vault.audit().note(
+                {quarantine.empty() ? "recording.sealed" : "recording.quarantined", "service", {id}, ""});
+            !noted || !quarantine.empty())
+          return noted;
+        auto left_out = collect(vault, *sealed, *secret);
+        if (!left_out) return left_out.error();
+        outcome.left_out = std::move(*left_out);
+        return {};
       });
       !r)
     return r;
@@ -261,8 +268,13 @@ Result<void> take_in(Vault& vault, const base::Path& path, const base::Path& bel
     return Error{Fault::failed,
                  "quarantined: " + quarantine + "; it is sealed, but not delivered until somebody looks at it"};
   }
-  if (!request.remove_source) return {};
-  return remove_source(vault, path, *source, !job->metadata.sidecar.empty());
+  if (request.remove_source) {
+    if (auto r = remove_source(vault, path, *source, !job->metadata.sidecar.empty()); !r) return r;
+  }
+  if (outcome.left_out.empty()) return {};
+  std::string why;
+  for (const auto& what : outcome.left_out) why += "; " + what;
+  return Error{Fault::damaged, "it is sealed and held, but not everything took it in" + why};
 }
 
 bool left_alone(const std::string& name) {

@@ -28,8 +28,11 @@ struct IngestOutcome {
   std::string sha256;      // of the plaintext
   bool duplicate = false;  // the same path and content is in the vault already
   bool quarantined = false;
-  std::optional<base::Error> error;  // also the reason of a quarantine
+  std::vector<std::string> left_out;  // why accesses that take it in did not get it; it is sealed and held all the same
+  std::optional<base::Error> error;   // also the reason of a quarantine
 };
+
+bool valid_category(std::string_view text);  // 1 to 32 of a-z, 0-9 and -
 
 // One regular file. `below` is the folder that was given (for conventions that live in the path), or empty.
 IngestOutcome ingest_file(Vault& vault, const base::Path& source, const base::Path& below,

@@ -76,6 +76,8 @@ AccessRow row_of(const AccessStatement& statement, const std::string& note) {
   row.slot = statement.slot;
   row.strict = statement.strict;
   row.any_address = statement.any_address;
+  row.takes_in = statement.takes_in;
+  row.turn = statement.turn;
   row.statement = note;
   return row;
 }
@@ -96,8 +98,9 @@ Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& 
   if (!key) return key.error();
   auto slot = new_slot(vault);
   if (!slot) return slot.error();
-  AccessStatement statement{terms,         key->recipient(),   wanted.customer,  *slot,
-                            wanted.strict, wanted.any_address, actor.holder.name};
+  AccessStatement statement{terms,         key->recipient(),   wanted.customer,   *slot,
+                            wanted.strict, wanted.any_address, actor.holder.name, wanted.takes_in,
+                            wanted.turn};
   auto note = sign_access(statement, actor.signer);
   if (!note) return note.error();
   auto items = seal_items(vault, statement, contents);
@@ -126,20 +129,28 @@ Result<void> add_offer(Vault& vault, const Offer& offer, const Contents& content
   return {};
 }
 
-Result<void> check_room(Vault& vault, const std::string& account) {
+Result<void> check_room(Vault& vault, const std::string& account, std::size_t more) {
   auto rows = vault.catalog().accesses_of(account, kMostOpenAccesses);
   if (!rows) return rows.error();
-  const auto open = std::ranges::count_if(*rows, running);
-  if (open < kMostOpenAccesses) return {};
-  return Error{Fault::busy, account + " has " + std::to_string(open) + " accesses open; revoke one first"};
+  const auto open = static_cast<std::size_t>(std::ranges::count_if(*rows, running));
+  if (open + more <= std::size_t{kMostOpenAccesses}) return {};
+  return Error{Fault::busy, account + " has " + std::to_string(open) + " accesses open, of " +
+                                std::to_string(kMostOpenAccesses) + " that it can have; revoke some first"};
+}
+
+Result<std::string> sign_act(const Vault& vault, const Actor& actor, const std::string& act, const std::string& subject,
+                             const std::vector<std::pair<std::string, std::string>>& more) {
+  keys::NoteFields note;
+  note.type = "callvault/v1/act";
+  note.fields = {{"act", act}, {"subject", subject}};
+  note.fields.insert(note.fields.end(), more.begin(), more.end());
+  note.fields.emplace_back("by", actor.holder.name);
+  note.fields.emplace_back("at", base::rfc3339(vault.clock().now()));
+  return actor.signer.sign(note.print());
 }
 
 Result<void> end_offer(Vault& vault, const Actor& actor, const std::string& id, const std::string& event) {
-  keys::NoteFields note;
-  note.type = "callvault/v1/act";
-  note.fields = {
-      {"act", event}, {"subject", id}, {"by", actor.holder.name}, {"at", base::rfc3339(vault.clock().now())}};
-  auto statement = actor.signer.sign(note.print());
+  auto statement = sign_act(vault, actor, event, id);
   if (!statement) return statement.error();
   auto r = vault.audit().act([&]() -> Result<void> {
     auto changed = vault.catalog().end_access(id, "revoked", vault.clock().now());

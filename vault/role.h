@@ -17,7 +17,9 @@ enum class Action {
   read_audit_details,
   restrict_recording,
   release_recording,
-  read_restricted
+  read_restricted,
+  add_standing,
+  revoke_standing
 };
 std::string_view name_of(Action action);
 

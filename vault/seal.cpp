@@ -85,6 +85,7 @@ Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, c
                             service);
   if (!record) return record.error();
   out.record = std::move(*record);
+  if (out.columns.klass == "customer") out.file_key = std::move(*file_key);
   return out;
 }
 

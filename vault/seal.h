@@ -27,9 +27,11 @@ struct Sealed {
   std::vector<Catalog::Header> headers;
   std::string metadata_payload;  // base64
   std::string record;            // signed
+  base::SecretBytes file_key;    // of class customer only, for what takes it in (vault/collect.h); else nothing
 };
 
-// The object is written but not synced. Nothing that opens it stays in memory after the return.
+// The object is written but not synced. Nothing that opens it stays in memory but the key in the result: let it go
+// soon.
 base::Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
                           base::Files& files);
 
