@@ -36,9 +36,15 @@ Refusal refusal_of(vault::Entrance entrance) {
     case vault::Entrance::too_many: return Refusal::too_many;
     case vault::Entrance::strict: return Refusal::strict;
     case vault::Entrance::claimed:
-    case vault::Entrance::joined: break;
+    case vault::Entrance::joined:
+    case vault::Entrance::reading: break;
   }
   return Refusal::failed;
+}
+
+bool lets_in(vault::Entrance entrance) {
+  return entrance == vault::Entrance::claimed || entrance == vault::Entrance::joined ||
+         entrance == vault::Entrance::reading;
 }
 
 bool has_unread(const base::Fd& socket) {
@@ -302,7 +308,7 @@ std::variant<KeeperClaim*, Refusal> Keeper::admit(const vault::Candidate& candid
     base::log_error(entrance.error().what);
     return Refusal::failed;
   }
-  if (*entrance != vault::Entrance::claimed && *entrance != vault::Entrance::joined) return refusal_of(*entrance);
+  if (!lets_in(*entrance)) return refusal_of(*entrance);
   if (running != claims_.end()) return &running->second;
   auto row = vault_.catalog().access(candidate.row.id);
   auto claim = row ? KeeperClaim::load(vault_, *row, candidate.statement) : Result<KeeperClaim>(row.error());
@@ -338,9 +344,26 @@ void Keeper::open_file(Session& session, std::uint32_t item) {
   auto opened = session.claim->open(item, base::monotonic_ms());
   if (const auto* refused = std::get_if<Refusal>(&opened)) return say(session, say::Refused{*refused});
   auto& file = std::get<KeeperClaim::OpenedItem>(opened);
+  if (auto r = note_reading(session, item, file.reply.recording); !r) {
+    base::log_error(r.error().at("note who reads").what);
+    session.claim->lost(item, file.handle, false, base::monotonic_ms());
+    return say(session, say::Refused{Refusal::failed});
+  }
   file.reply.handle = session.next_file++;
   session.files.emplace(file.reply.handle, Session::OpenFile{item, file.handle});
   say(session, file.reply, &file.object);
+}
+
+// What is read without a claim: an entry before the first byte leaves, one for each recording and connection. A
+// delivery has its claim and its end in the log.
+Result<void> Keeper::note_reading(Session& session, std::uint32_t item, const std::string& recording) {
+  const KeeperClaim& claim = *session.claim;
+  if (claim.erases() || session.noted.contains(item)) return {};
+  auto r = vault_.audit().act([&] {
+    return vault_.audit().note({"recording.read", vault::reader_of(claim.row().kind), {recording, claim.id()}, ""});
+  });
+  if (r) session.noted.insert(item);
+  return r;
 }
 
 void Keeper::close_file(Session& session, const ask::Close& request) {
@@ -409,6 +432,7 @@ void Keeper::commit() {
     // Not marked: the customer has its copy, a restart would offer it again. Tried until it works.
     for (auto& item : all) claims_.at(item.access).put_back({item});
   } else {
+    erased_here_ = erased_here_ || !all.empty();
     auto erased = vault::finish_erasures(vault_);
     erase_pending_ = !erased;
     if (erased) {
@@ -436,13 +460,14 @@ void Keeper::tick() {
   }
   // What was downloaded is marked before anything ends: an end withdraws what is not marked.
   if (delivered_pending() && now >= retry_ms_) commit();
+  const bool erased_here = std::exchange(erased_here_, false);  // which is no change to our own connection
   std::vector<std::string> over;
   for (auto& [id, claim] : claims_) {
     if (claim.has_delivered()) {  // it could not be marked yet: nothing of it ends before, and it looks again
       seen_version_ = -1;
       continue;
     }
-    if (changed) {
+    if (changed || (erased_here && !claim.erases())) {
       const auto seen = claim.refresh();
       if (!seen) {
         base::log_error(seen.error().what);
@@ -450,7 +475,7 @@ void Keeper::tick() {
         continue;
       }
       if (seen->ended) {
-        cut(claim, Refusal::revoked);
+        cut(claim, claim.row().state == "expired" ? Refusal::expired : Refusal::revoked);
         erase_pending_ = true;  // whoever ended it may not have come to its secret
         over.push_back(id);
         continue;
@@ -463,6 +488,7 @@ void Keeper::tick() {
     const auto lingered = claim.end_lingers(vault_.clock().now());
     if (lingered.any) erase_pending_ = true;
     if (lingered.open) cut(claim, Refusal::gone);
+    if (claim.expired(vault_.clock().now())) cut(claim, Refusal::expired);
     if (!claim.erases() && claim.connections == 0) {
       over.push_back(id);
       continue;
@@ -489,7 +515,7 @@ void Keeper::tick() {
     erase_pending_ = true;
     const auto running = claims_.find(id);
     if (running == claims_.end()) continue;
-    cut(running->second, Refusal::used);
+    cut(running->second, running->second.erases() ? Refusal::used : Refusal::expired);
     claims_.erase(running);
   }
 }

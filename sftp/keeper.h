@@ -5,6 +5,7 @@
 
 #include <list>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,8 @@ class Keeper {
       vault::Coverage::Handle handle;
     };
     std::map<std::uint32_t, OpenFile> files;
-    std::uint32_t next_file = 1;  // 1: it has not opened any
+    std::uint32_t next_file = 1;    // 1: it has not opened any
+    std::set<std::uint32_t> noted;  // items whose reading by it the audit log names
     bool over = false;
   };
 
@@ -54,6 +56,7 @@ class Keeper {
   void check_answer(Session& session, const ask::Answer& request);
   std::variant<KeeperClaim*, Refusal> admit(const vault::Candidate& candidate, const std::string& address);
   void open_file(Session& session, std::uint32_t item);
+  base::Result<void> note_reading(Session& session, std::uint32_t item, const std::string& recording);
   void close_file(Session& session, const ask::Close& request);
   bool has_company(const Session& session) const;
   void failed_login(const std::string& address);
@@ -80,6 +83,7 @@ class Keeper {
   std::int64_t retry_ms_ = 0;                    // not before, after a failed commit
   std::int64_t next_tick_ms_ = 0;
   long long seen_version_ = -1;
+  bool erased_here_ = false;    // since the last tick: grants may hold what is gone now
   bool log_pending_ = false;    // deleted rows are still in the write-ahead log
   bool erase_pending_ = false;  // ended accesses whose secret must go
 };

@@ -94,7 +94,9 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
     if (auto r = vault::unrestricted(*vault_, item.recording); !r) return r.error();
     auto record = vault::verified_record(*vault_, *row);
     if (!record) return record.error();
-    if (record->columns.customer != row_.customer)
+    // A grant holds recordings of anybody: that this one is in it says its header, which only its file key could make.
+    const bool of_anybody = statement_.terms.kind == keys::AccessKind::grant;
+    if (!of_anybody && record->columns.customer != statement_.customer)
       return Error{Fault::damaged, item.recording + ": belongs to another customer than " + row_.id};
     auto stored = vault_->catalog().header(item.recording, row_.id);
     if (!stored) return stored.error();
@@ -137,6 +139,7 @@ std::variant<KeeperClaim::OpenedItem, Refusal> KeeperClaim::open(std::uint32_t n
 
 bool KeeperClaim::book(std::uint32_t number, vault::Coverage::Handle handle, const ask::Book& b) {
   Item& item = items_[number];
+  if (!erases()) return false;
   item.changed = true;
   const bool new_copy = b.arrived ? item.coverage.booked(handle, b.offset, b.length, b.eof)
                                   : item.coverage.sent(handle, b.offset, b.length);
@@ -163,6 +166,10 @@ base::Seconds KeeperClaim::linger_end(const Item& item) const {
 bool KeeperClaim::close(std::uint32_t number, vault::Coverage::Handle handle, bool company, std::int64_t now_ms) {
   active_ms = now_ms;
   Item& item = items_[number];
+  if (!erases()) {
+    item.coverage.broken(handle, now_ms);
+    return false;
+  }
   item.changed = true;
   if (item.coverage.closed(handle, now_ms, company || in_chunks_)) deliver(number);
   ended(number);
@@ -177,7 +184,7 @@ void KeeperClaim::ended(std::uint32_t number) {
 
 void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms) {
   Item& item = items_[number];
-  if (orderly)
+  if (orderly && erases())
     item.coverage.ended(handle, now_ms);
   else
     item.coverage.broken(handle, now_ms);

@@ -25,7 +25,9 @@ class KeeperClaim {
 
   const std::string& id() const { return row_.id; }
   const vault::AccessRow& row() const { return row_; }
-  bool erases() const { return row_.kind == "delivery"; }
+  // What was signed counts: the row is read again and again, and not verified each time.
+  bool erases() const { return statement_.terms.kind == keys::AccessKind::delivery; }
+  bool expired(base::Seconds now) const { return !erases() && now >= statement_.terms.expires; }
   std::uint32_t item_count() const { return static_cast<std::uint32_t>(items_.size()); }
 
   base::Result<say::Entries> entries(std::uint32_t from) const;

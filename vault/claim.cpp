@@ -41,7 +41,22 @@ Result<Entrance> open_claim(Vault& vault, const AccessRow& row, const std::strin
   return Entrance::claimed;
 }
 
+// Each log-in leaves a trace; nothing else changes but the time of the last one.
+Result<Entrance> open_to_read(Vault& vault, const AccessRow& row, const std::string& address) {
+  auto noted = vault.audit().act([&]() -> Result<void> {
+    if (auto r = vault.catalog().saw(row.id, vault.clock().now()); !r) return r;
+    return vault.audit().note(
+        {row.kind + ".opened", reader_of(row.kind), {row.id}, "{\"address\":\"" + address + "\"}"});
+  });
+  if (!noted) return noted.error();
+  return Entrance::reading;
+}
+
 }  // namespace
+
+const char* reader_of(std::string_view kind) {
+  return kind == keys::name_of(keys::AccessKind::grant) ? "grantee" : "customer";
+}
 
 Result<std::vector<Candidate>> candidates(Vault& vault, const std::string& account, std::size_t limit) {
   auto rows = vault.catalog().accesses_of(account, static_cast<int>(limit));
@@ -68,15 +83,18 @@ Result<Entrance> enter(Vault& vault, const Candidate& candidate, const std::stri
   if (row->state == "finished") return Entrance::used;
   if (row->state == "expired") return Entrance::expired;
   if (row->state == "revoked") return Entrance::revoked;
-  if (row->state == "open" && now < row->not_before) return Entrance::not_yet;
-  if (row->state == "open" && now >= row->expires) return Entrance::expired;
+  const bool only_read = row->kind != keys::name_of(keys::AccessKind::delivery);  // whatever its state says
+  if ((row->state == "open" || only_read) && now < row->not_before) return Entrance::not_yet;
+  if ((row->state == "open" || only_read) && now >= row->expires) return Entrance::expired;
+  const bool too_many = connections >= vault.config().claim_connections;
+  if (only_read) return too_many ? Entrance::too_many : open_to_read(vault, *row, address);
   auto network = hashed_network(vault, *row, address);
   if (!network) return network.error();
   if (row->state == "open") return open_claim(vault, *row, *network, address);
   if (now - row->claimed_at > vault.config().claim_longest) return Entrance::used;
   if (!row->any_address && row->network != *network) return Entrance::other_address;
   if (row->strict && connections > 0) return Entrance::strict;
-  if (connections >= vault.config().claim_connections) return Entrance::too_many;
+  if (too_many) return Entrance::too_many;
   auto joined = vault.audit().act([&]() -> Result<void> {
     if (auto r = vault.catalog().saw(row->id, now); !r) return r;
     return vault.audit().note({"delivery.joined", "customer", {row->id}, "{\"address\":\"" + address + "\"}"});
