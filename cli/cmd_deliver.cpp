@@ -137,7 +137,7 @@ class Round {
   Result<void> write(std::vector<vault::Delivery> made) {
     std::vector<LetterFiles> files;
     for (const auto& delivery : made) {
-      auto written = letters_->write(vault_, delivery);
+      auto written = letters_->write(vault_, delivery, {options_.strict, options_.any_address});
       if (!written) return undo(made, files, written.error());
       files.push_back(std::move(*written));
     }

@@ -39,10 +39,10 @@ Address parse_address(std::string_view text) {
 bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
 
 std::string collecting_words(const vault::Delivery& d) {
-  if (d.of == 1) return "It takes in what comes, until it is fetched for the first time.\n";
-  return "Number " + std::to_string(d.number) + " of " + std::to_string(d.of) +
-         ": each takes in what comes, from when the one before is fetched until it is fetched itself,\n"
-         "and opens when the one before has ended.\n";
+  const auto number = [](std::size_t n) { return "number " + std::to_string(n); };
+  const std::string head = d.of == 1 ? "It" : "This is " + number(d.number) + " of " + std::to_string(d.of) + ". It";
+  if (d.number == 1) return head + " takes in what comes, until it is fetched for the first time.\n";
+  return head + " takes in what comes once " + number(d.number - 1) + " is fetched, and opens when that has ended.\n";
 }
 
 std::string letter(const vault::Delivery& d, const Address& address, const std::string& fingerprint,

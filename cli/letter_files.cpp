@@ -40,8 +40,18 @@ std::string order_of(const vault::Delivery& d) {
   return text + "\n\n";
 }
 
+std::string session_words(const vault::Config& config, const LetterFolder::Session& session) {
+  return "- The password opens one download session of at most " + std::to_string((config.claim_longest + 3599) / 3600) +
+         " hours" + (session.any_address ? "" : ", from one network") +
+         ". A download that\n  broke off can be resumed in it. " +
+         (session.strict ? "One connection at a time."
+                         : "Up to " + std::to_string(config.claim_connections) + " connections at once are fine.") +
+         "\n";
+}
+
 std::string letter_for(const vault::Delivery& d, const Address& address, const std::string& host_key,
-                       const std::string& sender, base::Seconds now, const std::string& checkpoint) {
+                       const std::string& sender, base::Seconds now, const std::string& checkpoint,
+                       const std::string& about_session) {
   const std::string port = std::to_string(address.port);
   std::string text = escaped(sender) + "\n" + day(now) + "\n\nCall recordings for " + d.account + "\n\n";
   text += "Your recordings can be fetched from our SFTP server. The password comes on another way.\n\n";
@@ -58,9 +68,8 @@ std::string letter_for(const vault::Delivery& d, const Address& address, const s
   text +=
       "Please read this before you begin:\n\n"
       "- Each recording is DELETED on our server as soon as you have downloaded it, for good. Make sure\n"
-      "  that there is enough free space, and keep what you download.\n"
-      "- The password opens one download session of at most 24 hours, from one network. A download that\n"
-      "  broke off can be resumed in it. Up to 8 connections at once are fine.\n"
+      "  that there is enough free space, and keep what you download.\n" +
+      about_session +
       "- Do not mount the folder (network drives, sshfs, rclone mount): a preview that reads a file to\n"
       "  its end has downloaded it.\n"
       "- SHA256SUMS in the folder lets you check what you have.\n\n";
@@ -118,14 +127,16 @@ Result<LetterFolder> LetterFolder::open(const vault::Vault& vault, const std::st
   return LetterFolder(folder, address, std::move(*host_key));
 }
 
-Result<LetterFiles> LetterFolder::write(vault::Vault& vault, const vault::Delivery& delivery) const {
+Result<LetterFiles> LetterFolder::write(vault::Vault& vault, const vault::Delivery& delivery,
+                                        const Session& session) const {
   const auto checkpoint = vault.audit().checkpoint();
   if (!checkpoint) return checkpoint.error();
   const base::Path letter = folder_ / (delivery.account + "-" + delivery.id + ".letter.txt");
   const base::Path sheet = folder_ / (delivery.account + "-" + delivery.id + ".password.txt");
   base::Files& files = base::system_files();
-  const std::string text =
-      letter_for(delivery, address_, host_key_, vault.config().operator_name, vault.clock().now(), *checkpoint);
+  const vault::Config& config = vault.config();
+  const std::string text = letter_for(delivery, address_, host_key_, config.operator_name, vault.clock().now(),
+                                      *checkpoint, session_words(config, session));
   if (auto r = write_new_file(letter, text, {}); !r) return r.error().at("letter");
   auto done = write_new_file(sheet, sheet_for(delivery), {&delivery.password});
   if (done) {

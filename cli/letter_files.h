@@ -15,7 +15,10 @@ class LetterFolder {
   static base::Result<LetterFolder> open(const vault::Vault& vault, const std::string& folder);
 
   // Both files, 0600, under names of their own; on the disk when this returns, and none of them after an error.
-  base::Result<LetterFiles> write(vault::Vault& vault, const vault::Delivery& delivery) const;
+  struct Session {  // the claim that the password opens
+    bool strict = false, any_address = false;
+  };
+  base::Result<LetterFiles> write(vault::Vault& vault, const vault::Delivery& delivery, const Session& session) const;
 
  private:
   LetterFolder(base::Path folder, Address address, std::string host_key)

@@ -130,7 +130,8 @@ Result<AccessRow> Catalog::access(const std::string& id) {
 }
 
 Result<std::vector<AccessRow>> Catalog::accesses(const std::optional<std::string>& kind) {
-  return select(state_->sql, kind ? " WHERE kind = :value ORDER BY created_at, id" : " ORDER BY created_at, id", kind);
+  return select(state_->sql, kind ? " WHERE kind = :value ORDER BY created_at, turn, id" : " ORDER BY created_at, id",
+                kind);
 }
 
 // State by state by the index: an account that had a thousand costs no more than one that had ten. And rows that it

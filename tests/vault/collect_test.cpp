@@ -326,7 +326,10 @@ TEST_F(Edited, Customer) {
 TEST_F(Edited, Account) { expect_held("account = 'other'"); }
 TEST_F(Edited, Turn) { expect_held("turn = 0"); }
 TEST_F(Edited, WhatItTakesIn) { expect_held("takes_in = 'inbound'"); }
-TEST_F(Edited, Kind) { expect_held("kind = 'standing', takes_in = 'inbound'"); }
+TEST_F(Edited, Kind) {
+  v.sql("UPDATE access SET state = 'revoked' WHERE id <> '" + delivery.id + "'");  // no delivery is left then
+  expect_held("kind = 'standing', takes_in = 'inbound'");
+}
 TEST_F(Edited, Slot) { expect_held("slot = slot + 1000"); }
 TEST_F(Edited, Statement) { expect_held("statement = replace(statement, 'takes-in: *', 'takes-in: x')"); }
 
