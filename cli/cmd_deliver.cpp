@@ -151,7 +151,7 @@ class Round {
     for (const auto& one : files) {
       for (const auto& path : {one.letter, one.sheet}) (void)base::system_files().remove(path);  // they open nothing
     }
-    return Error{why.fault, why.what + "; the delivery to " + made.front().account + " was revoked"};
+    return Error{Fault::failed, why.what + "; the delivery to " + made.front().account + " was revoked"};
   }
 
   vault::Vault& vault_;

@@ -41,9 +41,9 @@ std::string order_of(const vault::Delivery& d) {
 }
 
 std::string session_words(const vault::Config& config, const LetterFolder::Session& session) {
-  return "- The password opens one download session of at most " + std::to_string((config.claim_longest + 3599) / 3600) +
-         " hours" + (session.any_address ? "" : ", from one network") +
-         ". A download that\n  broke off can be resumed in it. " +
+  return "- The password opens one download session of at most " +
+         std::to_string((config.claim_longest + 3599) / 3600) + " hours" +
+         (session.any_address ? "" : ", from one network") + ". A download that\n  broke off can be resumed in it. " +
          (session.strict ? "One connection at a time."
                          : "Up to " + std::to_string(config.claim_connections) + " connections at once are fine.") +
          "\n";
@@ -120,10 +120,11 @@ Result<LetterFolder> LetterFolder::open(const vault::Vault& vault, const std::st
   if (!host_key) return host_key.error();
   if (lies_in(folder, vault.folder()))
     return Error{Fault::usage, "passwords do not belong into the vault's folder: take another one for --letters"};
-  if (auto r = base::system_files().make_folder(folder); !r) return r.error().at("folder of --letters");
   boost::system::error_code code;
-  if (!boost::filesystem::is_directory(folder, code))
+  if (base::exists(folder) && !boost::filesystem::is_directory(folder, code))
     return Error{Fault::usage, "--letters names something that is no folder"};
+  if (auto r = base::system_files().make_folder(folder); !r)
+    return Error{Fault::failed, "folder of --letters: " + r.error().what};
   return LetterFolder(folder, address, std::move(*host_key));
 }
 

@@ -131,6 +131,13 @@ TEST_F(Collect, WhatWasHeldBeforeIsInTheFirstWhenAskedFor) {
   EXPECT_TRUE(opens(all[0], c));
 }
 
+// Nothing changes for accesses that were made before there were these.
+TEST_F(Collect, TheStatementOfAnOrdinaryDeliverySaysNothingOfIt) {
+  const auto delivery = v.deliver({v.recording(1)});
+  EXPECT_EQ(must(v->catalog().access(delivery.id)).statement.find("takes-in"), std::string::npos);
+  EXPECT_NE(must(v->catalog().access(one().id)).statement.find("takes-in: *\nturn: 1\n"), std::string::npos);
+}
+
 // Turns.
 
 TEST_F(Collect, ThePasswordIsNotValidYetWhileNothingIsInIt) {
