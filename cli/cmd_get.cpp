@@ -28,28 +28,6 @@ Result<void> note(vault::Vault& vault, const vault::Actor& actor, const std::str
   return vault.audit().act([&] { return vault.audit().note({event, actor.holder.name, {id}, ""}); });
 }
 
-Result<void> write_audio(const vault::OpenRecording& recording, keys::StreamReader& reader, OutputFile& out) {
-  keys::Sha256Stream hash;
-  base::Bytes piece(kPiece);
-  Result<void> result;
-  for (std::uint64_t at = 0; at < reader.size() && result;) {
-    const auto n = reader.read(at, piece);
-    if (!n) {
-      result = n.error().at(recording.row.columns.recording);
-      break;
-    }
-    const auto bytes = std::span(piece).first(*n);
-    hash.update(bytes);
-    result = out.write(bytes);
-    at += *n;
-  }
-  base::wipe(std::span(piece));
-  if (!result) return result;
-  if (base::hex(hash.finish()) != recording.metadata.sha256)
-    return Error{Fault::damaged, recording.row.columns.recording + ": the audio is not the one in the metadata"};
-  return out.commit();
-}
-
 // header || object is an age file for the identity that asked.
 Result<void> write_age(vault::Vault& vault, const vault::OpenRecording& recording, OutputFile& out) {
   const std::string& id = recording.row.columns.recording;
@@ -90,7 +68,8 @@ Result<void> run(Context& context, const Options& options) {
   if (!out) return out.error();
   if (!options.age) {
     if (auto r = note(*vault, *actor, "recording.read", options.id); !r) return r;
-    return write_audio(*recording, *reader, *out);
+    const auto copied = vault::copy_audio(*recording, *reader, [&](base::ByteView bytes) { return out->write(bytes); });
+    return copied ? out->commit() : copied;
   }
   if (auto r = note(*vault, *actor, "recording.exported", options.id); !r) return r;
   if (auto r = write_age(*vault, *recording, *out); !r) return r;

@@ -19,6 +19,7 @@ void add_get(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
 void add_deliver(CLI::App& app, Context& context);
 void add_delivery(CLI::App& app, Context& context);
+void add_grant(CLI::App& app, Context& context);
 void add_open(CLI::App& app, Context& context);
 void add_audit(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);

@@ -217,7 +217,7 @@ std::string_view words(Refusal refusal) {
     case Refusal::strict: return "this password allows one connection only";
     case Refusal::gone: return "already downloaded and deleted";
     case Refusal::restricted: return "processing of this recording is restricted";
-    case Refusal::withdrawn: return "withdrawn from this delivery";
+    case Refusal::withdrawn: return "not held for this password any more";
     case Refusal::not_found: return "no such file";
     case Refusal::not_allowed: return "not allowed";
     case Refusal::damaged: return "the stored recording is damaged";

@@ -95,7 +95,7 @@ struct Entry {
   std::uint32_t item;
   bool gone;
   base::Bytes sealed;
-};  // sealed: an age file for the access's key
+};  // sealed: an age file for the access's key; empty: it does not show
 struct Entries {
   std::uint32_t total;
   std::vector<Entry> entries;

@@ -23,7 +23,9 @@ constexpr std::string_view kErased =
     "Do not mount this folder (sshfs, rclone mount, network drives): a preview or an indexer\n"
     "that reads a file to its end has downloaded it.\n";
 
-constexpr std::string_view kKept = "Nothing is deleted when you download it: files can be read as often as needed.\n";
+constexpr std::string_view kKept =
+    "Nothing is deleted when you download it: until then files can be read as often as needed.\n"
+    "Each log-in, and each recording that is read, is named in the server's audit log.\n";
 
 }  // namespace
 
@@ -34,9 +36,9 @@ std::string banner() {
 
 std::string read_me(const ReadMe& facts) {
   std::string out = "READ ME FIRST\n\n";
-  out += "Delivery:        " + facts.delivery + "\n";
+  out += (facts.erases ? "Delivery:        " : "Access:          ") + facts.access + "\n";
   out += "Recordings:      " + std::to_string(facts.files) + " (" + std::to_string(facts.bytes) + " bytes)\n";
-  out += "Available until: " + base::rfc3339(facts.claim_ends) + " (UTC)\n\n";
+  out += "Available until: " + base::rfc3339(facts.ends) + " (UTC)\n\n";
   out += facts.erases ? kErased : kKept;
   out += "\nTo check: download SHA256SUMS too, and run in the folder of the files\n\n    sha256sum -c SHA256SUMS\n\n";
   out += "This file and SHA256SUMS can be read as often as you like.\n";

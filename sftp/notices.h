@@ -17,10 +17,10 @@ std::string banner();
 // READ-ME-FIRST.txt: what happens when a file is downloaded, until when, how to check and resume, clients not to mount
 // with, and the newest audit checkpoint. CR LF line ends, since many readers use Windows.
 struct ReadMe {
-  std::string delivery;
+  std::string access;
   std::size_t files = 0;
   std::uint64_t bytes = 0;
-  base::Seconds claim_ends = 0;
+  base::Seconds ends = 0;
   std::string checkpoint;
   bool erases = true;  // false for grants and standing log-ins
 };

@@ -44,11 +44,13 @@ keys::NoteFields fields_of(const AccessStatement& s) {
   return note;
 }
 
-// Whose signature counts under an access. The recovery's does not: it names a new IT Manager and nothing else.
-std::vector<keys::NoteVerifier> signers(const keys::Roster& roster) {
+// Whose signature counts under an access of this kind. The recovery's never does: it names a new IT Manager and nothing
+// else.
+std::vector<keys::NoteVerifier> signers(const keys::Roster& roster, std::string_view kind) {
+  const Action needed = kind == keys::name_of(keys::AccessKind::grant) ? Action::grant : Action::deliver;
   std::vector<keys::NoteVerifier> out;
   for (const auto& holder : roster.holders()) {
-    if (may(holder.role, Action::deliver)) out.push_back(holder.signing_key);
+    if (may(holder.role, needed)) out.push_back(holder.signing_key);
   }
   return out;
 }
@@ -129,13 +131,13 @@ Result<Decoy> make_decoy() {
 }  // namespace
 
 Result<AccessStatement> verified_access(const Vault& vault, const AccessRow& row) {
-  return verified(row, signers(vault.roster()));
+  return verified(row, signers(vault.roster(), row.kind));
 }
 
 Result<void> verify_in_vain(const Vault& vault) {
   static const Result<Decoy> decoy = make_decoy();
   if (!decoy) return decoy.error();
-  auto known = signers(vault.roster());
+  auto known = signers(vault.roster(), decoy->row.kind);
   known.push_back(decoy->signer);
   auto statement = verified(decoy->row, known);
   return statement ? Result<void>() : statement.error();

@@ -117,7 +117,8 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   if (!parsed) return parsed.error();
   const toml::table& root = *parsed;
   for (const auto& [key, node] : root) {
-    static const std::set<std::string, std::less<>> known{"vault", "sftp", "slots", "ingest", "delivery", "claim"};
+    static const std::set<std::string, std::less<>> known{"vault",    "sftp",  "slots", "ingest",
+                                                          "delivery", "grant", "claim"};
     if (!known.contains(key.str()))
       return Error{Fault::usage, "callvault.toml: unknown section " + std::string(key.str())};
   }
@@ -138,6 +139,8 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   delivery.duration("expires", c.delivery_expires);
   delivery.number("collect_most", c.collect_most, 1, 1000000);
   delivery.duration("standing_expires", c.standing_expires);
+  Table grant(root, "grant");
+  grant.duration("expires", c.grant_expires);
   Table claim(root, "claim");
   claim.duration("idle_after_all", c.claim_idle_after_all);
   claim.duration("unconnected", c.claim_unconnected);
@@ -158,7 +161,7 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   sftp.number("connections_total", c.connections_total, 1, 10000);
   sftp.duration("connection_idle", c.connection_idle);
   sftp.text("session_user", c.session_user);
-  for (Table* table : std::array{&vault, &slots, &ingest, &delivery, &claim, &sftp}) {
+  for (Table* table : std::array{&vault, &slots, &ingest, &delivery, &grant, &claim, &sftp}) {
     if (auto r = table->done(); !r) return r.error();
   }
   if (c.vault_id.empty()) return Error{Fault::usage, "callvault.toml: [vault] id is missing"};
@@ -184,6 +187,8 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n"
       << "collect_most = " << c.collect_most << "    # recordings in one collecting delivery; more go into the next\n"
       << "standing_expires = \"" << duration_text(c.standing_expires) << "\"\n\n"
+      << "[grant]\n"
+      << "expires = \"" << duration_text(c.grant_expires) << "\"         # limits all reading\n\n"
       << "[claim]\n"
       << "idle_after_all = \"" << duration_text(c.claim_idle_after_all)
       << "\"  # all is delivered and the line is idle\n"

@@ -1,7 +1,10 @@
 #include "vault/customer.h"
 
+#include <algorithm>
+
 #include "vault/collect.h"
 #include "vault/erase.h"
+#include "vault/offer.h"
 #include "vault/role.h"
 
 namespace vault {
@@ -29,6 +32,14 @@ keys::NoteFields fields_of(const CustomerRow& row, const std::string& by, const 
                  {"by", by},
                  {"at", at}};
   return note;
+}
+
+// Accounts have one namespace. A grant that has ended is no hindrance: its password opens nothing any more.
+Result<void> no_open_grant(Vault& vault, const std::string& account) {
+  auto rows = vault.catalog().accesses_of(account, kMostOpenAccesses);
+  if (!rows) return rows.error();
+  if (std::ranges::none_of(*rows, [](const AccessRow& row) { return row.kind == "grant" && running(row); })) return {};
+  return Error{Fault::usage, account + " is the account of a grant: revoke that first, or take another id"};
 }
 
 Result<std::string> sign(const Actor& actor, const CustomerRow& row, base::Seconds now) {
@@ -74,6 +85,7 @@ Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& i
   if (!note) return note.error();
   row.statement = *note;
   return vault.audit().act([&]() -> Result<void> {
+    if (auto r = no_open_grant(vault, id); !r) return r;
     if (auto r = vault.catalog().add_customer(row); !r) return r;
     return vault.audit().note({"customer.added", actor.holder.name, {id}, ""});
   });
@@ -89,6 +101,9 @@ Result<void> end_taking_in(Vault& vault, const Actor& actor, const std::string& 
   for (const auto& id : *ids) {
     auto row = vault.catalog().access(id);
     if (!row) return row.error();
+    const auto statement = verified_access(vault, *row);
+    if (!statement || statement->customer != customer)
+      continue;  // an edited one: it lets nobody in, and check names it
     auto items = vault.catalog().next_position(id);
     if (!items) return items.error();
     if (collects(*row) && *items != 0) continue;

@@ -107,21 +107,29 @@ Result<void> verify_object(Vault& vault, const RecordingRow& row) {
   return {};
 }
 
-Result<void> verify_audio(Vault& vault, const OpenRecording& recording) {
-  auto reader = open_audio(vault, recording);
-  if (!reader) return reader.error();
+Result<void> copy_audio(const OpenRecording& recording, keys::StreamReader& reader,
+                        const keys::StreamWriter::Sink& sink) {
+  const std::string& id = recording.row.columns.recording;
   keys::Sha256Stream hash;
   auto piece = base::SecretBytes::zeros(kPiece);
   if (!piece) return piece.error();
-  for (std::uint64_t at = 0; at < reader->size();) {
-    auto n = reader->read(at, piece->reveal_to_write());
-    if (!n) return n.error().at(recording.row.columns.recording);
-    hash.update(piece->reveal().first(*n));
+  for (std::uint64_t at = 0; at < reader.size();) {
+    auto n = reader.read(at, piece->reveal_to_write());
+    if (!n) return n.error().at(id);
+    const base::ByteView bytes = piece->reveal().first(*n);
+    hash.update(bytes);
+    if (auto r = sink(bytes); !r) return r;
     at += *n;
   }
   if (base::hex(hash.finish()) != recording.metadata.sha256)
-    return Error{Fault::damaged, recording.row.columns.recording + ": the audio is not the one in the metadata"};
+    return Error{Fault::damaged, id + ": the audio is not the one in the metadata"};
   return {};
+}
+
+Result<void> verify_audio(Vault& vault, const OpenRecording& recording) {
+  auto reader = open_audio(vault, recording);
+  if (!reader) return reader.error();
+  return copy_audio(recording, *reader, [](base::ByteView) -> Result<void> { return {}; });
 }
 
 }  // namespace vault

@@ -24,6 +24,11 @@ base::Result<OpenRecording> open_recording(Vault& vault, const std::string& id, 
 // The audio of an opened recording; its size is compared with the record.
 base::Result<keys::StreamReader> open_audio(Vault& vault, const OpenRecording& recording);
 
+// All of it into `sink`, piece by piece. Fault::damaged: its hash is not the one in the metadata, which shows at the
+// end.
+base::Result<void> copy_audio(const OpenRecording& recording, keys::StreamReader& reader,
+                              const keys::StreamWriter::Sink& sink);
+
 // Reads the whole recording and compares its hashes. Without an identity: the stored object against the signed record.
 base::Result<void> verify_object(Vault& vault, const RecordingRow& row);
 base::Result<void> verify_audio(Vault& vault, const OpenRecording& recording);

@@ -13,7 +13,7 @@ struct Row {
 };
 
 // The recovery identity opens recordings and names a new IT Manager; it changes nothing else.
-constexpr std::array<Row, 12> kTable{{
+constexpr std::array<Row, 14> kTable{{
     {Action::add_customer, "add a customer", true, true, false},
     {Action::change_customer, "change a customer", true, true, false},
     {Action::deliver, "deliver", true, true, false},
@@ -24,6 +24,8 @@ constexpr std::array<Row, 12> kTable{{
     {Action::restrict_recording, "restrict a recording", true, false, false},
     {Action::release_recording, "release a restricted recording", true, false, false},
     {Action::read_restricted, "read a restricted recording", true, false, true},
+    {Action::grant, "grant", true, false, false},
+    {Action::revoke_grant, "revoke a grant", true, false, false},
     {Action::add_standing, "add a standing log-in", true, true, false},
     {Action::revoke_standing, "revoke a standing log-in", true, true, false},
 }};

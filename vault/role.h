@@ -18,6 +18,8 @@ enum class Action {
   restrict_recording,
   release_recording,
   read_restricted,
+  grant,
+  revoke_grant,
   add_standing,
   revoke_standing
 };

@@ -304,6 +304,128 @@ TEST_F(Cli, DeliveryShowListRevokeReissue) {
   EXPECT_EQ(json(bare({"list", "--json"}))[0]["state"], "sealed");
 }
 
+// ---- grants ----
+
+TEST_F(Cli, AGrantIsMadeShownAndRevoked) {
+  const std::string a = take_in();
+  const std::string b = take_in("b.wav", wav(2000));
+  const Ran made = manager({"grant", a, b, "--to", "front-desk", "--expires", "12h", "--json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const Json g = json(made)[0];
+  EXPECT_EQ(keys(g), (std::set<std::string>{"grant", "account", "password", "host", "port", "fingerprint", "recordings",
+                                            "bytes", "expires"}));
+  EXPECT_EQ(g["account"], "front-desk");
+  EXPECT_EQ(g["password"].get<std::string>().size(), 29U);
+  EXPECT_EQ(g["recordings"], 2);
+  EXPECT_EQ(g["bytes"], 3088);
+  EXPECT_EQ(all_bytes(vault()).find(g["password"].get<std::string>()), std::string::npos);
+
+  const std::string id = g["grant"];
+  const Json listed = json(bare({"grant", "list", "--json"}));
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(keys(listed[0]), (std::set<std::string>{"grant", "account", "state", "created_at", "expires", "last_login",
+                                                    "ended_at", "recordings", "readable"}));
+  EXPECT_EQ(listed[0]["state"], "open");
+  EXPECT_EQ(listed[0]["readable"], 2);
+  ASSERT_EQ(manager({"restrict", b}).code, 0);
+  const Json shown = json(bare({"grant", "show", id, "--json"}));
+  EXPECT_EQ(shown["readable"], 1);
+  EXPECT_EQ(shown["items"][0], (Json{{"recording", a}, {"state", "readable"}, {"size", 1044}}));
+  EXPECT_EQ(shown["items"][1]["state"], "restricted");
+  EXPECT_EQ(manager({"grant", b, "--to", "front-desk"}).code, 8);
+  EXPECT_NE(bare({"grant", "show", id}).out.find("front-desk: open"), std::string::npos);
+
+  EXPECT_EQ(recovery_does({"grant", "revoke", id}).code, 4);
+  EXPECT_EQ(manager({"grant", "revoke", id, id}).code, 2);
+  ASSERT_EQ(manager({"grant", "revoke", id}).code, 0);
+  EXPECT_EQ(manager({"grant", "revoke", id}).code, 3);
+  EXPECT_EQ(json(bare({"grant", "list", "--json"}))[0]["state"], "revoked");
+  EXPECT_EQ(bare({"check"}).code, 0);
+}
+
+TEST_F(Cli, TheGranteesLetterSaysHowToReadAndThatItIsLogged) {
+  const std::string id = take_in(kCallName);
+  const Ran made = manager({"grant", id, "--to", "front-desk"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  for (const char* part : {"sftp front-desk@HOST", "account   front-desk", "host key  ED25519 SHA256:", "until     20",
+                           "WinSCP or FileZilla", "reading deletes nothing", "named in the audit log", "1 recording, "})
+    EXPECT_NE(made.out.find(part), std::string::npos) << part << "\n" << made.out;
+  EXPECT_EQ(made.out.find("0115496555"), std::string::npos);
+  EXPECT_EQ(made.out.find("deleted for good"), std::string::npos);
+}
+
+TEST_F(Cli, AGrantAsAFileOpensWithItsPassword) {
+  const std::string content = wav(150'000, 'z');
+  const std::string id = take_in("a.wav", content);
+  const fs::path file = folder_ / "call.wav.age";
+  const Ran made = manager({"grant", id, "--to", "police", "--out", file.string(), "--json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const Json g = json(made)[0];
+  EXPECT_EQ(g["file"], file.string());
+  EXPECT_TRUE(g["expires"].is_null());
+  EXPECT_TRUE(g["host"].is_null());
+  EXPECT_EQ(fs::status(file).permissions(), fs::owner_read | fs::owner_write);
+  write(folder_ / "password", g["password"].get<std::string>() + "\n");
+  const auto open = [&](const char* password) {
+    return bare({"open", file.string(), "-o", out().string(), "--passphrase-file", (folder_ / password).string()}).code;
+  };
+  EXPECT_EQ(open("password"), 0);
+  EXPECT_EQ(read(out()), content);
+  fs::remove(out());
+  write(folder_ / "wrong", "00000-00000-00000-00000-00000\n");
+  EXPECT_EQ(open("wrong"), 4);
+  EXPECT_FALSE(fs::exists(out()));
+  EXPECT_EQ(json(bare({"grant", "list", "--json"}))[0]["state"], "exported");
+  EXPECT_EQ(manager({"grant", "revoke", g["grant"]}).code, 3);
+  EXPECT_EQ(bare({"check"}).code, 0);
+
+  const Ran again = manager({"grant", id, "--to", "police", "--out", file.string()});
+  EXPECT_EQ(again.code, 2);
+  EXPECT_EQ(again.out, "");
+  const Ran letter = manager({"grant", id, "--to", "police", "--out", (folder_ / "b.age").string()});
+  ASSERT_EQ(letter.code, 0) << letter.err;
+  EXPECT_NE(letter.out.find("age -d -o \"b\" \"b.age\""), std::string::npos) << letter.out;
+  EXPECT_NE(letter.out.find("cannot be recalled"), std::string::npos);
+}
+
+TEST_F(Cli, AGrantAsAFileThatFailsLeavesNothing) {
+  const std::string id = take_in("a.wav", wav(150'000));
+  flip_byte(object(id), 40);
+  const std::size_t before = files_in(folder_.path());
+  EXPECT_EQ(manager({"grant", id, "--to", "police", "--out", (folder_ / "a.age").string()}).code, 6);
+  EXPECT_EQ(manager({"grant", id, "--to", "police", "--out", "/dev/full/a.age"}).code, 1);
+  EXPECT_EQ(manager({"grant", id, "--to", "acme", "--out", (folder_ / "a.age").string()}).code, 2);
+  EXPECT_EQ(files_in(folder_.path()), before);
+  EXPECT_EQ(json(bare({"grant", "list", "--json"})).size(), 0U);
+}
+
+TEST_F(Cli, AGrantThatCannotBeMadeSaysWhy) {
+  const std::string id = take_in();
+  const std::vector<std::vector<std::string>> usage{{"grant"},
+                                                    {"grant", id},
+                                                    {"grant", "--to", "police"},
+                                                    {"grant", "acme", "--to", "police"},
+                                                    {"grant", id, "--to", "acme"},
+                                                    {"grant", id, "--to", "Police Station"},
+                                                    {"grant", id, id, "--to", "police"},
+                                                    {"grant", id, "--to", "police", "--expires", "soon"},
+                                                    {"grant", id, "--to", "police", "--out", "-"},
+                                                    {"grant", id, "--to", "police", "--out", "x", "--expires", "1d"},
+                                                    {"grant", id, id, "--to", "police", "--out", "x"}};
+  for (const auto& words : usage) {
+    const Ran ran = manager(words);
+    EXPECT_EQ(ran.code, 2) << words.back();
+    EXPECT_TRUE(ran.err.starts_with("callvault: error: ")) << ran.err;
+    EXPECT_EQ(ran.out, "") << words.back();
+  }
+  EXPECT_EQ(manager({"grant", "r-0000000000000000", "--to", "police"}).code, 3);
+  EXPECT_EQ(recovery_does({"grant", id, "--to", "police"}).code, 4);
+  EXPECT_EQ(bare({"grant", "show", "g-0000000000000000"}).code, 3);
+  EXPECT_EQ(json(bare({"grant", "list", "--json"})).size(), 0U);
+  ASSERT_EQ(manager({"grant", id, "--to", "gamma"}).code, 0);
+  EXPECT_EQ(manager({"customer", "add", "gamma"}).code, 2);
+}
+
 TEST_F(Cli, RestrictAndRelease) {
   const std::string id = take_in("a.wav");
   const std::string other = take_in("b.wav", wav(2000));
@@ -499,10 +621,10 @@ TEST_F(Cli, WrongCommandLinesAreUsage) {
   const Ran unknown = bare({"frobnicate"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_NE(unknown.err.find("unknown command or option: frobnicate"), std::string::npos) << unknown.err;
-  EXPECT_NE(unknown.err.find(
-                "init customer ingest list show get verify deliver delivery restrict release standing open audit "
-                "check hostkey"),
-            std::string::npos);
+  EXPECT_NE(
+      unknown.err.find("init customer ingest list show get verify deliver delivery grant standing restrict release "
+                       "open audit check hostkey"),
+      std::string::npos);
   EXPECT_EQ(bare({}).code, 2);
   EXPECT_EQ(bare({"deliver"}).code, 2);
   EXPECT_EQ(bare({"get", "r-0000000000000000"}).code, 2);
@@ -528,7 +650,7 @@ TEST_F(Cli, HelpAndVersion) {
   EXPECT_EQ(bare({"--version"}).code, 0);
   EXPECT_TRUE(bare({"--version"}).out.starts_with("callvault "));
   for (const char* command : {"init", "customer", "ingest", "list", "show", "get", "verify", "deliver", "delivery",
-                              "standing", "open", "audit", "check", "hostkey"}) {
+                              "grant", "standing", "open", "audit", "check", "hostkey"}) {
     const Ran help = bare({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_NE(help.out.find("Example:\n  callvault " + std::string(command)), std::string::npos) << command;
@@ -934,6 +1056,10 @@ TEST_F(Cli, AChangedCustomerOrClassIsDamage) {
   EXPECT_EQ(recovery_does({"list"}).code, 6);
   EXPECT_EQ(recovery_does({"show", id}).code, 6);
   EXPECT_EQ(manager({"deliver", "beta", id}).code, 6);
+  EXPECT_EQ(manager({"grant", id, "--to", "police"}).code, 6);
+  const fs::path file = folder_ / "call.age";
+  EXPECT_EQ(manager({"grant", id, "--to", "police", "--out", file.string()}).code, 6);
+  EXPECT_FALSE(fs::exists(file));
   sql("UPDATE recording SET customer = NULL, class = 'own'");
   EXPECT_EQ(bare({"check"}).code, 6);
   EXPECT_EQ(recovery_does({"get", id, "-o", out().string()}).code, 6);

@@ -20,6 +20,7 @@
 #include "tests/testkit/expect.h"
 #include "tests/testkit/temp_vault.h"
 #include "vault/customer.h"
+#include "vault/grant.h"
 #include "vault/restriction.h"
 
 namespace sftp {
@@ -392,6 +393,163 @@ TEST_F(KeeperWaitTest, AnOpenThatIsRefusedTakesTheWaitBack) {
   EXPECT_EQ(s.refused(ask::Open{0}), Refusal::restricted);
   EXPECT_EQ(s.refused(ask::Remove{0}), Refusal::not_allowed);  // which would end the wait
   must(vault::release_recording(*v_, v_.actor(), id, ""));
+}
+
+// A grant of both recordings of acme's delivery and one of class own.
+class KeeperGrantTest : public KeeperTest {
+ protected:
+  void SetUp() override {
+    KeeperTest::SetUp();
+    for (const char* position : {"0", "1"})
+      ids_.push_back(v_.sql("SELECT recording FROM item WHERE access = '" + acme_.id + "' AND position = " + position));
+    ids_.push_back(v_.recording(4, 3000, ""));
+    grant_ = must(vault::grant(*v_, v_.actor(), {ids_, "front-desk", std::nullopt}));
+  }
+  Hostile reader(const std::string& address = "198.51.100.9") {
+    Hostile s = session(address);
+    const auto who = s.log_in("front-desk", grant_.password);
+    EXPECT_TRUE(std::holds_alternative<LoggedIn>(who));
+    if (const auto* in = std::get_if<LoggedIn>(&who)) {
+      EXPECT_EQ(in->granted.kind, "grant");
+      EXPECT_EQ(in->granted.ends, grant_.expires);
+    }
+    return s;
+  }
+  // Reads all of an item, with or without CLOSE.
+  static std::uint32_t read(Hostile& s, std::uint32_t item) {
+    const auto handle = s.must_ask<say::Opened>(ask::Open{item}).handle;
+    s.send(ask::Book{handle, 0, 3044, true, true});
+    return handle;
+  }
+  std::optional<Refusal> why_cut(Hostile& s) {
+    const auto said = s.hear();
+    const auto* cut = said ? std::get_if<say::Cut>(&*said) : nullptr;
+    return cut == nullptr ? std::nullopt : std::optional(cut->why);
+  }
+  std::variant<LoggedIn, Refusal> try_log_in(const std::string& account, const base::SecretBytes& password) {
+    Hostile s = session();
+    return s.log_in(account, password);
+  }
+  static bool is(const std::variant<LoggedIn, Refusal>& answer, Refusal why) {
+    const auto* refusal = std::get_if<Refusal>(&answer);
+    return refusal != nullptr && *refusal == why;
+  }
+  std::string entries(const std::string& event) {
+    return v_.sql("SELECT count(*) FROM audit WHERE leaf LIKE '%event: " + event + "%'");
+  }
+  std::vector<std::string> ids_;
+  vault::Grant grant_;
+};
+
+TEST_F(KeeperGrantTest, IsReadAgainAndAgainAndNothingIsDelivered) {
+  for (int i = 0; i < 3; ++i) {
+    Hostile s = reader("198.51.100." + std::to_string(i));
+    EXPECT_EQ(s.must_ask<say::Entries>(ask::List{0}).entries.size(), 3U);
+    for (const std::uint32_t item : {0U, 1U, 2U, 0U}) {
+      EXPECT_FALSE(s.must_ask<say::Done>(ask::Close{read(s, item), true}).delivered);
+      EXPECT_EQ(s.refused(ask::Remove{item}), Refusal::not_allowed);
+    }
+    read(s, 2);
+    s.send(ask::End{true});  // rule B's
+    EXPECT_TRUE(s.ended());
+  }
+  EXPECT_EQ(v_.sql("SELECT count(*) FROM item WHERE coverage <> '' OR sent <> 0"), "0");
+  EXPECT_EQ(entries("grant.opened"), "3");
+  EXPECT_EQ(entries("recording.read"), "9");  // one for each recording and connection
+  EXPECT_EQ(v_.sql("SELECT state FROM access WHERE id = '" + grant_.id + "'"), "open");
+}
+
+TEST_F(KeeperGrantTest, EightReadAtOnceAndANinthWaits) {
+  std::vector<Hostile> readers;
+  for (int i = 0; i < 8; ++i) readers.push_back(reader("198.51.100." + std::to_string(i)));
+  EXPECT_TRUE(is(try_log_in("front-desk", grant_.password), Refusal::too_many));
+  read(readers.front(), 0);
+  readers.pop_back();
+  for (int i = 0; i < 100; ++i) {
+    if (!is(try_log_in("front-desk", grant_.password), Refusal::too_many)) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  ADD_FAILURE() << "the place of the one that left is not given away";
+}
+
+TEST_F(KeeperGrantTest, ItsPasswordOpensNoOtherAccount) {
+  EXPECT_TRUE(is(try_log_in("acme", grant_.password), Refusal::wrong));
+  EXPECT_TRUE(is(try_log_in("back-desk", grant_.password), Refusal::wrong));
+  EXPECT_TRUE(is(try_log_in("front-desk", acme_.password), Refusal::wrong));
+  const auto other = must(vault::grant(*v_, v_.actor(), {{ids_[0]}, "back-desk", std::nullopt}));
+  EXPECT_TRUE(is(try_log_in("front-desk", other.password), Refusal::wrong));
+  EXPECT_EQ(entries("grant.opened"), "0");
+}
+
+TEST_F(KeeperGrantTest, RevokedItIsCutAndRefused) {
+  Hostile s = reader();
+  read(s, 2);
+  must(vault::revoke_grant(*v_, v_.actor(), grant_.id));
+  EXPECT_EQ(why_cut(s), Refusal::revoked);
+  EXPECT_TRUE(s.ended());
+  EXPECT_TRUE(is(try_log_in("front-desk", grant_.password), Refusal::revoked));
+}
+
+TEST_F(KeeperGrantTest, RestrictedARecordingIsCutAndTheOthersStay) {
+  Hostile s = reader();
+  read(s, 2);
+  must(vault::restrict_recording(*v_, v_.actor(), ids_[2], ""));
+  EXPECT_EQ(why_cut(s), Refusal::restricted);
+  Hostile again = reader();
+  EXPECT_EQ(again.refused(ask::Open{2}), Refusal::restricted);
+  read(again, 0);
+  must(vault::release_recording(*v_, v_.actor(), ids_[2], ""));
+  read(again, 2);
+}
+
+TEST_F(KeeperGrantTest, WhatItsCustomerFetchesMeanwhileIsCutAndDoesNotShowAnyMore) {
+  Hostile other = reader();
+  read(other, 1);
+  Hostile s = reader();
+  read(s, 0);
+  Hostile customer = logged_in();
+  EXPECT_TRUE(customer.must_ask<say::Done>(ask::Close{read(customer, 0), true}).delivered);
+  delivered_ = 1;
+  EXPECT_EQ(why_cut(s), Refusal::withdrawn);
+  EXPECT_EQ(why_cut(other), Refusal::withdrawn);  // all of the grant: a client comes back and sees what is left
+  Hostile again = reader();
+  EXPECT_NE(again.refused(ask::Open{0}), std::nullopt);
+  const auto listed = again.must_ask<say::Entries>(ask::List{0});
+  ASSERT_EQ(listed.entries.size(), 3U);
+  EXPECT_TRUE(listed.entries[0].sealed.empty());
+  EXPECT_FALSE(listed.entries[1].sealed.empty());
+  read(again, 1);
+  EXPECT_EQ(customer.must_ask<say::Entries>(ask::List{0}).entries[0].gone, true);  // a tombstone, to its customer
+}
+
+TEST_F(KeeperGrantTest, RowsThatWereEditedOpenNothing) {
+  Hostile s = reader();
+  const std::string as_it_was =
+      v_.sql("SELECT sealed FROM header WHERE recording = '" + ids_[0] + "' AND recipient = '" + grant_.id + "'");
+  const std::string mine =
+      "UPDATE header SET sealed = '%' WHERE recording = '" + ids_[0] + "' AND recipient = '" + grant_.id + "'";
+  const auto put = [&](const std::string& sealed) {
+    std::string statement = mine;
+    v_.sql(statement.replace(statement.find('%'), 1, sealed));
+  };
+  put(v_.sql("SELECT sealed FROM header WHERE recording = '" + ids_[1] + "' AND recipient = '" + grant_.id + "'"));
+  EXPECT_EQ(s.refused(ask::Open{0}), Refusal::damaged);
+  put(v_.sql("SELECT sealed FROM header WHERE recording = '" + ids_[0] + "' AND recipient = '" + acme_.id + "'"));
+  EXPECT_EQ(s.refused(ask::Open{0}), Refusal::damaged);
+  put(as_it_was);
+  v_.sql("UPDATE recording SET customer = 'globex' WHERE id = '" + ids_[0] + "'");
+  EXPECT_EQ(s.refused(ask::Open{0}), Refusal::damaged);
+  v_.sql("UPDATE recording SET customer = 'acme' WHERE id = '" + ids_[0] + "'");
+  v_.sql("UPDATE recording SET class = 'customer', customer = 'acme' WHERE id = '" + ids_[2] + "'");
+  EXPECT_EQ(s.refused(ask::Open{2}), Refusal::damaged);
+  v_.sql("UPDATE recording SET class = 'own', customer = NULL WHERE id = '" + ids_[2] + "'");
+  EXPECT_EQ(entries("recording.read"), "0");
+  read(s, 0);
+  read(s, 2);
+  const std::string expires = "UPDATE access SET expires = expires + 86400 WHERE id = '" + grant_.id + "'";
+  v_.sql(expires);
+  EXPECT_TRUE(is(try_log_in("front-desk", grant_.password), Refusal::wrong));
+  v_.sql("UPDATE access SET expires = expires - 86400 WHERE id = '" + grant_.id + "'");
 }
 
 TEST_F(KeeperTest, AFloodOfAHundredThousandMessagesLeavesTheOthersTheirTurn) {

@@ -11,11 +11,7 @@ namespace sftp {
 namespace {
 
 ReadMe some_facts() {
-  return {.delivery = "d-41",
-          .files = 12,
-          .bytes = 2949120,
-          .claim_ends = 1795339815,
-          .checkpoint = "callvault\n7\nROOT\n"};
+  return {.access = "d-41", .files = 12, .bytes = 2949120, .ends = 1795339815, .checkpoint = "callvault\n7\nROOT\n"};
 }
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
@@ -39,6 +35,8 @@ TEST(ReadMe, OfWhatIsKeptDoesNotSpeakOfDeletion) {
   facts.erases = false;
   const auto text = read_me(facts);
   EXPECT_TRUE(has(text, "Nothing is deleted"));
+  EXPECT_TRUE(has(text, "Access:          d-41"));
+  EXPECT_TRUE(has(text, "audit log"));
   EXPECT_FALSE(has(text, "as soon as it is downloaded"));
   EXPECT_FALSE(has(text, "Do not mount"));
 }

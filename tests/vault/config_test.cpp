@@ -27,6 +27,7 @@ TEST_F(ConfigTest, WhatIsWrittenIsReadAgain) {
   c.public_host = "sftp.example.net";
   c.public_port = 2022;
   c.delivery_expires = 90;
+  c.grant_expires = 100;
   c.claim_connections = 3;
   c.login_failure = 0;
   must(write_config(folder.path(), c, base::system_files()));
@@ -38,6 +39,7 @@ TEST_F(ConfigTest, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(again.public_host, c.public_host);
   EXPECT_EQ(again.public_port, c.public_port);
   EXPECT_EQ(again.delivery_expires, 90);
+  EXPECT_EQ(again.grant_expires, 100);
   EXPECT_EQ(again.claim_connections, 3);
   EXPECT_EQ(again.login_failure, 0);
   EXPECT_EQ(again.claim_longest, c.claim_longest);
@@ -50,6 +52,7 @@ TEST_F(ConfigTest, WhatIsNotSaidHasItsDefault) {
   const auto c = must(read("[vault]\nid = \"x\"\n"));
   EXPECT_EQ(c.ingest_quiet, 5);
   EXPECT_EQ(c.delivery_expires, 7 * 86400);
+  EXPECT_EQ(c.grant_expires, 7 * 86400);
   EXPECT_EQ(c.claim_longest, 86400);
   EXPECT_EQ(c.claim_connections, 8);
 }

@@ -24,6 +24,8 @@ constexpr Row kRows[] = {
     {Action::restrict_recording, true, false, false},
     {Action::release_recording, true, false, false},
     {Action::read_restricted, true, false, true},
+    {Action::grant, true, false, false},
+    {Action::revoke_grant, true, false, false},
     {Action::add_standing, true, true, false},
     {Action::revoke_standing, true, true, false},
 };

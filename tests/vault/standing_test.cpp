@@ -182,6 +182,15 @@ TEST_F(StandingTest, EndsWithItsCustomer) {
   EXPECT_NE(v.damage().find("its customer is closed"), std::string::npos);
 }
 
+TEST_F(StandingTest, AnEditedRowIsNotEndedWithAnothersCustomer) {
+  must(add_customer(*v, v.actor(), "other", "", 0));
+  const auto standing = must(try_add());
+  v.sql("UPDATE access SET customer = 'other'");
+  must(close_customer(*v, v.actor(), "other"));
+  EXPECT_EQ(state(standing), "open");
+  EXPECT_NE(v.damage().find(standing.id), std::string::npos);
+}
+
 TEST_F(StandingTest, RefusalsLeaveNoTrace) {
   const auto audit = v.sql("SELECT count(*) FROM audit");
   EXPECT_FAULT(Fault::usage, try_add(""));
