@@ -5,6 +5,7 @@
 #include "cli/dates.h"
 #include "cli/letter.h"
 #include "cli/output.h"
+#include "vault/collect.h"
 
 namespace cli {
 
@@ -38,8 +39,24 @@ Result<std::vector<Item>> items_of(vault::Vault& vault, const std::string& acces
   return items;
 }
 
-std::vector<std::string> warnings_for(const std::vector<Item>& items) {
+// What came into it, was not fetched before it ended, and is in no other one since.
+Result<std::size_t> left_behind(vault::Vault& vault, const std::vector<Item>& items) {
+  std::size_t left = 0;
+  for (const auto& item : items) {
+    if (item.row.state != "withdrawn" || item.row.recording_state != "sealed") continue;
+    const auto other = vault.catalog().delivery_of(item.row.recording);
+    if (!other) return other.error();
+    left += *other ? 0 : 1;
+  }
+  return left;
+}
+
+std::vector<std::string> warnings_for(const vault::AccessRow& row, const std::vector<Item>& items, std::size_t left) {
   std::vector<std::string> warnings;
+  if (left != 0)
+    warnings.push_back("not fetched, and held in no delivery since: " + std::to_string(left) +
+                       "; \"callvault delivery reissue " + row.id + "\" or \"callvault deliver " + row.account +
+                       " --all\" puts them up again");
   for (const auto& item : items) {
     const auto sent = static_cast<std::uint64_t>(item.row.sent);
     if (item.row.state == "offered" && item.size != 0 && sent > kManyTimes * item.size)
@@ -62,7 +79,13 @@ Json as_json(const vault::AccessRow& row, const std::vector<Item>& items) {
           {"claimed_at", time_or_null(row.claimed_at)},
           {"ended_at", time_or_null(row.ended_at)},
           {"recordings", items.size()},
-          {"delivered", delivered}};
+          {"delivered", delivered},
+          {"collecting", vault::collects(row)}};
+}
+
+// "open, collecting" as long as it takes in, or waits for its turn to.
+std::string state_words(const vault::AccessRow& row) {
+  return row.state + (vault::collects(row) && row.state == "open" ? ", collecting" : "");
 }
 
 Result<void> list(Context& context) {
@@ -76,7 +99,7 @@ Result<void> list(Context& context) {
     const auto items = items_of(*vault, row.id);
     if (!items) return items.error();
     json.push_back(as_json(row, *items));
-    lines.push_back({row.id, row.account, row.state, base::rfc3339(row.created_at), base::rfc3339(row.expires),
+    lines.push_back({row.id, row.account, state_words(row), base::rfc3339(row.created_at), base::rfc3339(row.expires),
                      time_or_dash(row.claimed_at),
                      std::to_string(json.back()["delivered"].get<int>()) + " of " + std::to_string(items->size())});
   }
@@ -92,7 +115,9 @@ Result<void> show(Context& context, const Options& options) {
   if (row->kind != "delivery") return Error{Fault::not_found, options.id + " is not a delivery"};
   const auto items = items_of(*vault, row->id);
   if (!items) return items.error();
-  const auto warnings = warnings_for(*items);
+  const auto left = left_behind(*vault, *items);
+  if (!left) return left.error();
+  const auto warnings = warnings_for(*row, *items, *left);
   Json json = as_json(*row, *items);
   json["strict"] = row->strict;
   json["any_address"] = row->any_address;
@@ -111,7 +136,7 @@ Result<void> show(Context& context, const Options& options) {
   }
   json["warnings"] = warnings;
   if (context.json) return print(json.dump(2, ' ', true) + "\n");
-  std::string text = "Delivery " + row->id + " for " + row->account + ": " + row->state + "\n";
+  std::string text = "Delivery " + row->id + " for " + row->account + ": " + state_words(*row) + "\n";
   text += "  made " + base::rfc3339(row->created_at) + ", expires " + base::rfc3339(row->expires) + ", claimed " +
           time_or_dash(row->claimed_at) + ", ended " + time_or_dash(row->ended_at) + "\n\n";
   text += table({"RECORDING", "STATE", "SIZE", "SENT", "DELIVERED"}, lines);

@@ -31,5 +31,6 @@ void add_recorder(CLI::App& app, Context& context);
 
 void add_role(CLI::App& app, Context& context);
 void add_key(CLI::App& app, Context& context);
+void add_standing(CLI::App& app, Context& context);
 
 }  // namespace cli

@@ -43,10 +43,18 @@ struct Fingerprints {
   std::string present, next;  // next: announced before it is in use; empty: there is none
 };
 
+std::string collecting_words(const vault::Delivery& d) {
+  const auto number = [](std::size_t n) { return "number " + std::to_string(n); };
+  const std::string head = d.of == 1 ? "It" : "This is " + number(d.number) + " of " + std::to_string(d.of) + ". It";
+  if (d.number == 1) return head + " takes in what comes, until it is fetched for the first time.\n";
+  return head + " takes in what comes once " + number(d.number - 1) + " is fetched, and opens when that has ended.\n";
+}
+
 std::string letter(const vault::Delivery& d, const Address& address, const Fingerprints& host,
                    const std::string& checkpoint) {
   const std::string count = std::to_string(d.recordings) + (d.recordings == 1 ? " recording" : " recordings");
   std::string text = "Delivery " + d.id + " for " + d.account + ": " + count + ", " + human_size(d.bytes) + "\n\n";
+  if (d.collecting) text.insert(text.size() - 1, collecting_words(d));
   text += "  connect   " + sftp_command(d.account, address) + "\n";
   text += "  account   " + d.account + "\n";
   text += "  password  " + std::string(kSecretMark) + "\n";
@@ -96,7 +104,36 @@ Address public_address(const vault::Vault& vault) {
   return address;
 }
 
-Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json) {
+namespace {
+
+Json as_json(const vault::Delivery& d, const Address& address, const Fingerprints& host,
+             const LetterFiles* files) {
+  Json json{{"delivery", d.id},
+            {"account", d.account},
+            {"password", kSecretMark},
+            {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
+            {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
+            {"fingerprint", host.present},
+            {"recordings", d.recordings},
+            {"bytes", d.bytes},
+            {"expires", base::rfc3339(d.expires)}};
+  if (!host.next.empty()) json["next_fingerprint"] = host.next;
+  if (d.collecting) {
+    json["collecting"] = true;
+    json["number"] = d.number;
+    json["of"] = d.of;
+  }
+  if (files == nullptr) return json;
+  json.erase("password");
+  json["letter"] = files->letter;
+  json["password_sheet"] = files->sheet;
+  return json;
+}
+
+}  // namespace
+
+Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json,
+                              const std::vector<LetterFiles>& files) {
   const Address address = public_address(vault);
   const auto fingerprint = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
   if (!fingerprint) return fingerprint.error();
@@ -107,28 +144,24 @@ Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Deli
   std::vector<const base::SecretBytes*> passwords;
   Json all = Json::array();
   std::string letters;
+  std::vector<std::vector<std::string>> written;
   for (const auto& d : deliveries) {
+    const LetterFiles* in_files = files.empty() ? nullptr : &files[all.size()];
     if (d.restricted != 0)
       say_warning("left out of " + d.id + " because restricted: " + std::to_string(d.restricted) +
                   " (\"callvault list\" names them)");
-    passwords.push_back(&d.password);
-    if (json) {
-      all.push_back({{"delivery", d.id},
-                     {"account", d.account},
-                     {"password", kSecretMark},
-                     {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
-                     {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
-                     {"fingerprint", *fingerprint},
-                     {"recordings", d.recordings},
-                     {"bytes", d.bytes},
-                     {"expires", base::rfc3339(d.expires)}});
-      if (!next->empty()) all.back()["next_fingerprint"] = *next;
-    } else {
+    all.push_back(as_json(d, address, {*fingerprint, *next}, in_files));
+    if (in_files == nullptr) {
+      passwords.push_back(&d.password);
       letters += (letters.empty() ? "" : "\n") + letter(d, address, {*fingerprint, *next}, *checkpoint);
+    } else {
+      written.push_back({d.id, d.account, std::to_string(d.recordings), in_files->letter, in_files->sheet});
     }
   }
   hint_about(address);
-  return print_with_secrets(json ? all.dump(2, ' ', true) + "\n" : letters, passwords);
+  const std::string text =
+      files.empty() ? letters : table({"ID", "ACCOUNT", "RECORDINGS", "LETTER", "PASSWORD"}, written);
+  return print_with_secrets(json ? all.dump(2, ' ', true, Json::error_handler_t::replace) + "\n" : text, passwords);
 }
 
 }  // namespace cli

@@ -8,9 +8,15 @@
 
 namespace cli {
 
-// Prints new deliveries with their passwords: JSON, or a letter each. On an error the passwords may be lost: a delivery
-// is then reissued.
-base::Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json);
+// Where cli/letter_files wrote a letter and its password: paths.
+struct LetterFiles {
+  std::string letter, sheet;
+};
+
+// Prints new deliveries: JSON, or a letter each, with their passwords. On an error the passwords may be lost: a
+// delivery is then reissued. With `files`, one for each, no password: where it was written.
+base::Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json,
+                                    const std::vector<LetterFiles>& files = {});
 
 // Where customers connect to: the configuration's public_host and public_port, else what the running daemon wrote to
 // run/address; empty and 0 when that is not known.

@@ -25,7 +25,7 @@ void add_everything(CLI::App& app, cli::Context& context) {
       "Example:\n  callvault deliver acme --all --vault /srv/callvault --identity ~/it-manager.age");
   for (const auto add : {cli::add_init,  cli::add_customer, cli::add_ingest,  cli::add_watch,   cli::add_list,
                          cli::add_show,  cli::add_get,      cli::add_verify,  cli::add_deliver, cli::add_delivery,
-                         cli::add_grant, cli::add_restrict, cli::add_release, cli::add_open,    cli::add_audit,
+                         cli::add_grant, cli::add_standing, cli::add_restrict, cli::add_release, cli::add_open,    cli::add_audit,
                          cli::add_check, cli::add_hostkey,  cli::add_role,    cli::add_key,     cli::add_recorder})
     add(app, context);
 }

@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <functional>
+
+#include "base/files.h"
 
 namespace cli {
 
@@ -107,15 +110,35 @@ std::string escaped(std::string_view foreign) {
 
 Result<void> print(std::string_view text) { return write_all(STDOUT_FILENO, base::as_bytes(text)); }
 
-Result<void> print_with_secrets(std::string_view text, const std::vector<const base::SecretBytes*>& secrets) {
+namespace {
+
+Result<void> with_secrets(std::string_view text, const std::vector<const base::SecretBytes*>& secrets,
+                          const std::function<Result<void>(base::ByteView)>& sink) {
   for (const auto* secret : secrets) {
     const auto mark = text.find(kSecretMark);
     if (mark == std::string_view::npos) std::abort();  // a mark for each secret: our own mistake
-    if (auto r = print(text.substr(0, mark)); !r) return r;
-    if (auto r = write_all(STDOUT_FILENO, secret->reveal()); !r) return r;
+    if (auto r = sink(base::as_bytes(text.substr(0, mark))); !r) return r;
+    if (auto r = sink(secret->reveal()); !r) return r;
     text.remove_prefix(mark + kSecretMark.size());
   }
-  return print(text);
+  return sink(base::as_bytes(text));
+}
+
+}  // namespace
+
+Result<void> print_with_secrets(std::string_view text, const std::vector<const base::SecretBytes*>& secrets) {
+  return with_secrets(text, secrets, [](base::ByteView bytes) { return write_all(STDOUT_FILENO, bytes); });
+}
+
+Result<void> write_new_file(const base::Path& path, std::string_view text,
+                            const std::vector<const base::SecretBytes*>& secrets) {
+  base::Files& files = base::system_files();
+  auto fd = files.create(path);
+  if (!fd) return fd.error();
+  auto done = with_secrets(text, secrets, [&](base::ByteView bytes) { return files.append(fd->get(), bytes); });
+  if (done) done = files.sync(fd->get());
+  if (!done) (void)files.remove(path);  // at the end of a failure: there is no one to tell
+  return done;
 }
 
 void say_error(std::string_view what) { say("error", what); }

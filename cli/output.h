@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/secret.h"
 
 namespace cli {
@@ -21,6 +22,9 @@ base::Result<void> print(std::string_view text);
 // The same, with the next secret in each place where `text` says kSecretMark. The secrets never pass a buffer of ours.
 constexpr std::string_view kSecretMark = "<password>";
 base::Result<void> print_with_secrets(std::string_view text, const std::vector<const base::SecretBytes*>& secrets);
+// Into a new file, 0600, synced; its folder is not. An error: it exists, and stays what it is, or nothing is there.
+base::Result<void> write_new_file(const base::Path& path, std::string_view text,
+                                  const std::vector<const base::SecretBytes*>& secrets);
 
 // Lines on stderr: "callvault: error: ...", and the same with "hint", "warning" and "note".
 void say_error(std::string_view what);

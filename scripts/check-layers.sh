@@ -38,8 +38,8 @@ rule '^vault/' "${include}[\"<](sftp|cli|tests|bench)/" "$none" \
   'vault stands on base and keys: it knows no network and no commands' vault/a.cpp '#include "sftp/wire.h"'
 rule '^sftp/' "${include}[\"<](cli|tests|bench)/" "$none" \
   'the server knows no commands' sftp/a.cpp '#include "cli/output.h"'
-rule '^sftp/' "${include}[\"<]vault/(?!(metadata|record|coverage|folder_entry)\.h[\">])" "$keeper" \
-  'only the keeper opens the vault; a session takes its pure parts: metadata, record, coverage, folder_entry' \
+rule '^sftp/' "${include}[\"<]vault/(?!(metadata|record|coverage|folder_entry|file_name)\.h[\">])" "$keeper" \
+  'only the keeper opens the vault; a session takes its pure parts: metadata, record, coverage, folder_entry, file_name' \
   sftp/session.cpp '#include "vault/catalog.h"'
 rule '^cli/' "${include}[\"<](sftp|tests|bench)/" "$none" \
   'commands work on the vault, not through the server' cli/a.cpp '#include "sftp/keeper.h"'

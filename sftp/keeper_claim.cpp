@@ -41,22 +41,26 @@ Result<KeeperClaim> KeeperClaim::load(vault::Vault& vault, const vault::AccessRo
   KeeperClaim claim(vault, row, statement);
   auto items = vault.catalog().items(row.id);
   if (!items) return items.error();
-  const vault::Coverage::Waits waits{vault.config().claim_settle * 1000, vault.config().claim_without_close * 1000};
-  for (auto& item : *items) {
-    auto coverage = item.coverage.empty() ? Result<vault::Coverage>(vault::Coverage(item.size, waits))
-                                          : vault::Coverage::parse(item.coverage, item.size, waits);
-    if (!coverage) return coverage.error().at(item.recording);
-    coverage->settle(base::monotonic_ms());
-    if (coverage->due()) claim.waiting_.insert(item.position);
-    claim.in_chunks_ = claim.in_chunks_ || coverage->in_chunks();
-    const bool delivered = item.state == "delivered";
-    claim.items_.push_back({item.recording, std::move(item.entry), delivered, delivered ? item.linger_until : 0,
-                            item.state == "withdrawn" || (item.state == "offered" && item.recording_state != "sealed"),
-                            std::move(*coverage)});
-  }
+  for (const auto& item : *items)
+    if (auto r = claim.add(item); !r) return r.error();
   claim.active_ms = base::monotonic_ms();
   claim.linger_ = linger_of(vault, row.customer);
   return claim;
+}
+
+Result<void> KeeperClaim::add(const vault::ItemRow& item) {
+  const vault::Coverage::Waits waits{vault_->config().claim_settle * 1000, vault_->config().claim_without_close * 1000};
+  auto coverage = item.coverage.empty() ? Result<vault::Coverage>(vault::Coverage(item.size, waits))
+                                        : vault::Coverage::parse(item.coverage, item.size, waits);
+  if (!coverage) return coverage.error().at(item.recording);
+  coverage->settle(base::monotonic_ms());
+  if (coverage->due()) waiting_.insert(item.position);
+  in_chunks_ = in_chunks_ || coverage->in_chunks();
+  const bool delivered = item.state == "delivered";
+  items_.push_back({item.recording, item.entry, delivered, delivered ? item.linger_until : 0,
+                    item.state == "withdrawn" || (item.state == "offered" && item.recording_state != "sealed"),
+                    std::move(*coverage)});
+  return {};
 }
 
 Result<say::Entries> KeeperClaim::entries(std::uint32_t from) const {
@@ -279,7 +283,10 @@ Result<KeeperClaim::Refreshed> KeeperClaim::refresh() {
   Refreshed out{row_.state != "open" && row_.state != "claimed", false, false, false};
   const base::Seconds now = vault_->clock().now();
   for (const auto& stored : *items) {
-    if (stored.position >= items_.size()) continue;
+    if (stored.position >= items_.size()) {  // a standing log-in takes in what is sealed
+      if (auto r = erases() ? Result<void>() : add(stored); !r) return r.error();
+      continue;
+    }
     Item& item = items_[stored.position];
     if (stored.restricted && item.coverage.open_handles() > 0) out.open_item_restricted = true;
     if (stored.recording_state == "erasing" && stored.linger_until <= now) out.erasure_due = true;

@@ -90,6 +90,7 @@ class KeeperClaim {
   };
   KeeperClaim(vault::Vault& vault, vault::AccessRow row, vault::AccessStatement statement)
       : vault_(&vault), row_(std::move(row)), statement_(std::move(statement)) {}
+  base::Result<void> add(const vault::ItemRow& item);  // the next one
   void deliver(std::uint32_t item);
   void ended(std::uint32_t item);  // a handle of it
   base::Seconds linger_end(const Item& item) const;

@@ -196,8 +196,10 @@ void Requests::stat(const Waiting& request) {
 
 void Requests::fstat(const Waiting& request) {
   if (!request.open) return status(request, Status::failure, "no such handle");
-  const Folder::Place place{false, files_.at(*request.open).place};
-  put_attributes(replies_.out(), request.id, around_.contents->folder().attributes(place));
+  const File& file = files_.at(*request.open);
+  auto attributes = around_.contents->folder().attributes({false, file.place});
+  attributes.size = file.bytes.size();  // a notice may have grown since it was opened
+  put_attributes(replies_.out(), request.id, attributes);
 }
 
 void Requests::open_folder(const Waiting& request) {
@@ -207,6 +209,8 @@ void Requests::open_folder(const Waiting& request) {
   if (!place) return refuse(request, Refusal::not_found);
   if (!place->is_folder) return status(request, Status::failure, "not a folder");
   if (handles_.count() >= kMaxHandles) return status(request, Status::failure, "too many open files");
+  if (auto r = around_.contents->refresh(around_.link, *around_.identity, base::SystemClock().now()); !r)
+    return status(request, Status::failure, "the folder cannot be listed");
   folders_[next_open_] = 0;
   reply_handle(request, HandleKind::folder, next_open_++);
 }

@@ -24,7 +24,7 @@ class Requests {
     Link& link;
     InFlight& in_flight;
     const keys::Identity* identity;  // a reader's
-    const Contents* contents;        // and what it finds
+    Contents* contents;              // and what it finds
     Drop* drop;                      // or a recorder's
   };
   Requests(const Around& around, Replies& replies) : around_(around), replies_(replies) {}

@@ -35,8 +35,12 @@ keys::NoteFields fields_of(const AccessStatement& s) {
                  {"recipient", s.recipient.text()},
                  {"slot", std::to_string(s.slot)},
                  {"strict", yes_no(s.strict)},
-                 {"any-address", yes_no(s.any_address)},
-                 {"by", s.by}};
+                 {"any-address", yes_no(s.any_address)}};
+  if (!s.takes_in.empty()) {
+    note.fields.emplace_back("takes-in", s.takes_in);
+    note.fields.emplace_back("turn", std::to_string(s.turn));
+  }
+  note.fields.emplace_back("by", s.by);
   return note;
 }
 
@@ -84,7 +88,9 @@ Result<AccessStatement> verified(const AccessRow& row, const std::vector<keys::N
                       row.slot,
                       row.strict,
                       row.any_address,
-                      note->signer};
+                      note->signer,
+                      row.takes_in,
+                      row.turn};
   // Printed again from the columns, it must be the very text that was signed.
   if (fields_of(out).print() != note->text)
     return Error{Fault::damaged, "access " + row.id + " was changed: its statement says otherwise"};

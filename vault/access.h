@@ -15,7 +15,9 @@ struct AccessStatement {
   std::string customer;       // empty: none
   std::uint64_t slot = 0;     // of the access's erase secret
   bool strict = false, any_address = false;
-  std::string by;  // name of the role holder
+  std::string by;             // name of the role holder
+  std::string takes_in = {};  // what comes into it as it is sealed (vault/collect.h); empty: nothing
+  std::uint64_t turn = 0;     // among the collecting deliveries of its account; else 0
 };
 
 base::Result<std::string> sign_access(const AccessStatement& statement, const keys::NoteSigner& signer);

@@ -54,8 +54,10 @@ struct AccessRow {
   bool strict = false, any_address = false;
   std::string statement;
   base::Seconds created_at = 0, claimed_at = 0, seen_at = 0, ended_at = 0;
-  std::string attempt;  // random id of the log-in that claimed it
-  std::string network;  // keyed hash of the network it was claimed from
+  std::string attempt;   // random id of the log-in that claimed it
+  std::string network;   // keyed hash of the network it was claimed from
+  std::string takes_in;  // vault/collect.h; empty: nothing
+  std::uint64_t turn = 0;
 };
 
 struct ItemRow {
@@ -230,6 +232,13 @@ class Catalog {
   base::Result<void> set_customer_name(const std::string& id, const std::string& sealed);
   base::Result<void> set_access_statement(const std::string& id, const std::string& statement);
   base::Result<void> set_restriction_statements(const RestrictionRow& row);
+
+  // Open accesses that take recordings of this customer in, found by their account or their customer, first turn first.
+  base::Result<std::vector<std::string>> taking_in(const std::string& customer);
+  base::Result<std::uint32_t> next_position(const std::string& access);  // how many items it has had
+  base::Result<std::uint64_t> last_turn(const std::string& account);     // of all its collecting deliveries; 0: none
+  // A collecting delivery of the same account that comes before this one and has not ended.
+  base::Result<std::optional<std::string>> ahead_of(const AccessRow& access, base::Seconds now);
 
   base::Result<void> add_audit(const AuditRow& row);
   base::Result<std::vector<AuditRow>> audit(std::uint64_t from, std::size_t limit);

@@ -15,11 +15,11 @@ namespace {
 constexpr const char* kAccess =
     "SELECT id, kind, account, COALESCE(customer, ''), state, not_before, expires, slot, strict, any_address, "
     "statement,"
-    " created_at, attempt, claimed_at, seen_at, network, ended_at FROM access";
+    " created_at, attempt, claimed_at, seen_at, network, ended_at, takes_in, turn FROM access";
 
 struct AccessInto {
   AccessRow row;
-  long long not_before = 0, expires = 0, slot = 0, created = 0, claimed = 0, seen = 0, ended = 0;
+  long long not_before = 0, expires = 0, slot = 0, created = 0, claimed = 0, seen = 0, ended = 0, turn = 0;
   int strict = 0, any_address = 0;
 
   void bind(soci::statement& st) {
@@ -40,6 +40,8 @@ struct AccessInto {
     st.exchange(into(seen));
     st.exchange(into(row.network));
     st.exchange(into(ended));
+    st.exchange(into(row.takes_in));
+    st.exchange(into(turn));
   }
   const AccessRow& take() {
     row.not_before = not_before;
@@ -51,6 +53,7 @@ struct AccessInto {
     row.claimed_at = claimed;
     row.seen_at = seen;
     row.ended_at = ended;
+    row.turn = static_cast<std::uint64_t>(turn);
     return row;
   }
 };
@@ -83,13 +86,15 @@ Result<void> Catalog::add_access(const AccessRow& row) {
     const long long created = row.created_at;
     const int strict = row.strict ? 1 : 0;
     const int any_address = row.any_address ? 1 : 0;
+    const auto turn = static_cast<long long>(row.turn);
     state_->sql
         << "INSERT INTO access (id, kind, account, customer, state, not_before, expires, slot, strict, any_address,"
-           " statement, created_at) VALUES (:id, :kind, :account, NULLIF(:customer, ''), 'open', :not_before,"
-           " :expires, :slot, :strict, :any_address, :statement, :created)",
+           " statement, created_at, takes_in, turn) VALUES (:id, :kind, :account, NULLIF(:customer, ''), 'open',"
+           " :not_before, :expires, :slot, :strict, :any_address, :statement, :created, :takes_in, :turn)",
         use(row.id, "id"), use(row.kind, "kind"), use(row.account, "account"), use(row.customer, "customer"),
         use(not_before, "not_before"), use(expires, "expires"), use(slot, "slot"), use(strict, "strict"),
-        use(any_address, "any_address"), use(row.statement, "statement"), use(created, "created");
+        use(any_address, "any_address"), use(row.statement, "statement"), use(created, "created"),
+        use(row.takes_in, "takes_in"), use(turn, "turn");
     return {};
   });
 }
@@ -127,7 +132,8 @@ Result<AccessRow> Catalog::access(const std::string& id) {
 }
 
 Result<std::vector<AccessRow>> Catalog::accesses(const std::optional<std::string>& kind) {
-  return select(state_->sql, kind ? " WHERE kind = :value ORDER BY created_at, id" : " ORDER BY created_at, id", kind);
+  return select(state_->sql, kind ? " WHERE kind = :value ORDER BY created_at, turn, id" : " ORDER BY created_at, id",
+                kind);
 }
 
 // State by state by the index: an account that had a thousand costs no more than one that had ten. And rows that it

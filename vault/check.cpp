@@ -159,6 +159,9 @@ class Checker {
       if (!running(row)) continue;
       if (auto r = verified_access(vault_, row); !r) damage(r.error().what);
       if (auto r = vault_.slots().read(row.slot); !r) damage(row.id + ": its erase secret is gone");
+      const auto customer =
+          row.kind == "standing" ? vault_.catalog().customer(row.customer) : Result<CustomerRow>(CustomerRow());
+      if (customer && customer->state == "closed") damage(row.id + ": open, but its customer is closed");
     }
     auto to_erase = vault_.catalog().accesses_to_erase();
     if (!to_erase) return to_erase.error();

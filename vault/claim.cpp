@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "keys/kdf.h"
+#include "vault/collect.h"
 
 namespace vault {
 
@@ -21,7 +22,12 @@ Result<std::string> hashed_network(Vault& vault, const AccessRow& row, const std
 Result<Entrance> open_claim(Vault& vault, const AccessRow& row, const std::string& network,
                             const std::string& address) {
   bool lost = false;
+  bool early = false;
   auto r = vault.audit().act([&]() -> Result<void> {
+    if (auto turn = collects(row) ? its_turn(vault, row) : Result<void>(); !turn) {
+      early = turn.error().fault == Fault::denied;
+      return turn;
+    }
     const std::string attempt = base::hex(base::random_bytes(16));
     if (auto claimed = vault.catalog().claim(row.id, attempt, network, vault.clock().now()); !claimed) {
       lost = claimed.error().fault == Fault::denied;
@@ -29,6 +35,7 @@ Result<Entrance> open_claim(Vault& vault, const AccessRow& row, const std::strin
     }
     return vault.audit().note({"delivery.claimed", "customer", {row.id}, "{\"address\":\"" + address + "\"}"});
   });
+  if (early) return Entrance::not_yet;
   if (!r && lost) return Entrance::used;
   if (!r) return r.error();
   return Entrance::claimed;

@@ -146,6 +146,8 @@ base::Result<Config> read_config(const base::Path& vault_folder) {
   drop.number("connections", c.drop_connections, 1, 64);
   Table delivery(root, "delivery");
   delivery.duration("expires", c.delivery_expires);
+  delivery.number("collect_most", c.collect_most, 1, 1000000);
+  delivery.duration("standing_expires", c.standing_expires);
   Table grant(root, "grant");
   grant.duration("expires", c.grant_expires);
   Table claim(root, "claim");
@@ -203,7 +205,9 @@ base::Result<void> write_config(const base::Path& vault_folder, const Config& c,
       << "free_mib = " << c.drop_free_mib << "         # room that is left on the disk\n"
       << "connections = " << c.drop_connections << "        # of one recorder at once\n\n"
       << "[delivery]\n"
-      << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n\n"
+      << "expires = \"" << duration_text(c.delivery_expires) << "\"         # limits the first log-in\n"
+      << "collect_most = " << c.collect_most << "    # recordings in one collecting delivery; more go into the next\n"
+      << "standing_expires = \"" << duration_text(c.standing_expires) << "\"\n\n"
       << "[grant]\n"
       << "expires = \"" << duration_text(c.grant_expires) << "\"         # limits all reading\n\n"
       << "[claim]\n"

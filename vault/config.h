@@ -35,6 +35,8 @@ struct Config {
   int drop_connections = 8;      // of one recorder at once
 
   base::Seconds delivery_expires = 7 * 86400;
+  int collect_most = 10'000;  // recordings in one collecting delivery; more go into the next
+  base::Seconds standing_expires = 365 * 86400;
   base::Seconds grant_expires = 7 * 86400;
   base::Seconds claim_idle_after_all = 60;  // all delivered and nothing happens: the claim ends
   base::Seconds claim_unconnected = 12 * 3600;

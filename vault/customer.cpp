@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vault/collect.h"
+#include "vault/erase.h"
 #include "vault/offer.h"
 #include "vault/role.h"
 
@@ -89,6 +91,31 @@ Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& i
   });
 }
 
+namespace {
+
+// The end of the service: standing log-ins, and collecting deliveries that nothing came into. What was collected can
+// still be fetched, as any other delivery.
+Result<void> end_taking_in(Vault& vault, const Actor& actor, const std::string& customer) {
+  auto ids = vault.catalog().taking_in(customer);
+  if (!ids) return ids.error();
+  for (const auto& id : *ids) {
+    auto row = vault.catalog().access(id);
+    if (!row) return row.error();
+    const auto statement = verified_access(vault, *row);
+    if (!statement || statement->customer != customer)
+      continue;  // an edited one: it lets nobody in, and check names it
+    auto items = vault.catalog().next_position(id);
+    if (!items) return items.error();
+    if (collects(*row) && *items != 0) continue;
+    auto ended = vault.catalog().end_access(id, "revoked", vault.clock().now());
+    if (!ended) return ended.error();
+    if (auto r = vault.audit().note({"access.revoked", actor.holder.name, {id}, ""}); !r) return r;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> close_customer(Vault& vault, const Actor& actor, const std::string& id) {
   if (auto r = may(actor.holder.role, Action::change_customer); !r) return r;
   auto row = vault.catalog().customer(id);
@@ -97,10 +124,15 @@ Result<void> close_customer(Vault& vault, const Actor& actor, const std::string&
   row->state = "closed";
   auto note = sign(actor.signer, *row, vault.clock().now());
   if (!note) return note.error();
-  return vault.audit().act([&]() -> Result<void> {
-    if (auto r = vault.catalog().close_customer(id, *note); !r) return r;
-    return vault.audit().note({"customer.closed", actor.holder.name, {id}, ""});
+  auto r = vault.audit().act([&]() -> Result<void> {
+    if (auto closed = vault.catalog().close_customer(id, *note); !closed) return closed;
+    if (auto noted = vault.audit().note({"customer.closed", actor.holder.name, {id}, ""}); !noted) return noted;
+    return end_taking_in(vault, actor, id);
   });
+  if (!r) return r;
+  if (auto erased = finish_erasures(vault); !erased)
+    return erased.error().at("closed, but not everything is erased yet");
+  return {};
 }
 
 Result<std::string> customer_signed_anew(const Vault& vault, const CustomerRow& row, const keys::NoteSigner& signer) {

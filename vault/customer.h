@@ -10,6 +10,7 @@ bool valid_account(std::string_view id);  // [a-z0-9-]{1,32}
 
 base::Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& id, const std::string& name,
                                 long long linger_minutes);
+// Ends its standing log-ins too, and collecting deliveries that are empty.
 base::Result<void> close_customer(Vault& vault, const Actor& actor, const std::string& id);
 // A customer's row counts only if somebody who may signed the very same. Fault::damaged, Fault::denied.
 base::Result<void> verified_customer(const Vault& vault, const CustomerRow& row);

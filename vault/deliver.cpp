@@ -1,5 +1,6 @@
 #include "vault/deliver.h"
 
+#include "vault/collect.h"
 #include "vault/erase.h"
 #include "vault/offer.h"
 #include "vault/restriction.h"
@@ -51,63 +52,124 @@ Result<Chosen> choose(Vault& vault, const DeliveryRequest& request) {
   return chosen;
 }
 
-// `replaces`, if any, has ended when the new delivery begins: in the same transaction, if it runs now.
-Result<Delivery> make(Vault& vault, const Actor& actor, const DeliveryRequest& request, const Chosen& chosen,
-                      const AccessRow* replaces) {
+// The one that is replaced has ended when the new delivery begins: in the same transaction, if it runs now.
+Result<void> end_replaced(Vault& vault, const Actor& actor, const AccessRow& row, const std::string& by) {
+  if (running(row)) {
+    auto ended = vault.catalog().end_access(row.id, "revoked", vault.clock().now());
+    if (!ended) return ended.error();
+    if (*ended == 0) return Error{Fault::busy, row.id + " has just ended"};
+  }
+  return vault.audit().note({"delivery.reissued", actor.holder.name, {row.id, by}, ""});
+}
+
+// An offer for each of `wanted`, all in one transaction; the first one has the contents.
+Result<std::vector<Delivery>> make(Vault& vault, const Actor& actor, const DeliveryRequest& request,
+                                   const Chosen& chosen, const std::vector<OfferTerms>& wanted,
+                                   const AccessRow* replaces) {
   auto contents = open_contents(vault, actor, chosen.ids, [&](const OpenRecording& recording) -> Result<void> {
     const Columns& c = recording.row.columns;
     if (c.klass == "customer" && c.customer == request.customer) return {};
     return Error{Fault::usage, c.recording + ": not held for customer " + request.customer};
   });
   if (!contents) return contents.error();
-  const OfferTerms terms{keys::AccessKind::delivery,
-                         request.customer,
-                         request.customer,
-                         request.lasts.value_or(vault.config().delivery_expires),
-                         request.strict,
-                         request.any_address};
-  auto offer = prepare_offer(vault, actor, terms, *contents);
-  if (!offer) return offer.error();
-  const std::string& id = offer->statement.terms.id;
+  Contents none;
+  const auto contents_of = [&](std::size_t i) -> Contents& { return i == 0 ? *contents : none; };
+  std::vector<Offer> offers;
+  for (const auto& terms : wanted) {
+    auto offer = prepare_offer(vault, actor, terms, contents_of(offers.size()));
+    if (!offer) return offer.error();
+    offers.push_back(std::move(*offer));
+  }
   auto r = vault.audit().act([&]() -> Result<void> {
     if (replaces != nullptr) {
-      if (running(*replaces)) {
-        auto ended = vault.catalog().end_access(replaces->id, "revoked", vault.clock().now());
-        if (!ended) return ended.error();
-        if (*ended == 0) return Error{Fault::busy, replaces->id + " has just ended"};
-      }
-      if (auto noted = vault.audit().note({"delivery.reissued", actor.holder.name, {replaces->id, id}, ""}); !noted)
+      if (auto ended = end_replaced(vault, actor, *replaces, offers.front().statement.terms.id); !ended) return ended;
+    }
+    if (auto room = check_room(vault, request.customer, offers.size()); !room) return room;
+    for (std::size_t i = 0; i < offers.size(); ++i) {
+      if (auto added = add_offer(vault, actor, offers[i], contents_of(i)); !added) return added;
+      const std::string& id = offers[i].statement.terms.id;
+      if (auto noted = vault.audit().note({"delivery.made", actor.holder.name, {id, request.customer}, ""}); !noted)
         return noted;
     }
-    if (auto room = check_room(vault, request.customer); !room) return room;
-    if (auto added = add_offer(vault, actor, *offer, *contents); !added) return added;
-    return vault.audit().note({"delivery.made", actor.holder.name, {id, request.customer}, ""});
+    return {};
   });
   if (!r) return r.error();
   if (replaces != nullptr) {
     if (auto erased = finish_erasures(vault); !erased) return erased.error();
   }
-  return Delivery{id,
-                  request.customer,
-                  std::move(offer->password),
-                  contents->recordings.size(),
-                  contents->bytes,
-                  offer->statement.terms.expires,
-                  chosen.restricted};
+  std::vector<Delivery> made;
+  for (auto& offer : offers) {
+    const Contents& in_it = contents_of(made.size());
+    made.push_back({offer.statement.terms.id, request.customer, std::move(offer.password), in_it.recordings.size(),
+                    in_it.bytes, offer.statement.terms.expires, made.empty() ? chosen.restricted : 0,
+                    !offer.statement.takes_in.empty(), made.size() + 1, offers.size()});
+  }
+  return made;
+}
+
+// What was sealed while the others were opened, and could not come into a collecting delivery yet: now it can. If it
+// does not, none of the new deliveries stays.
+Result<std::vector<Delivery>> with_late(Vault& vault, const Actor& actor, std::vector<Delivery> made,
+                                        const Result<Chosen>& late) {
+  auto added = late ? add_held(vault, actor, made.front().id, late->ids) : Result<Added>(late.error());
+  if (added) {
+    made.front().recordings += added->recordings;
+    made.front().bytes += added->bytes;
+    return made;
+  }
+  for (const auto& delivery : made) {
+    if (auto r = end_offer(vault, actor, delivery.id, "delivery.revoked"); !r) return r.error();
+  }
+  return added.error();
+}
+
+OfferTerms terms_of(const Vault& vault, const DeliveryRequest& request) {
+  OfferTerms terms;
+  terms.account = terms.customer = request.customer;
+  terms.lasts = request.lasts.value_or(vault.config().delivery_expires);
+  terms.strict = request.strict;
+  terms.any_address = request.any_address;
+  return terms;
+}
+
+Result<void> may_deliver(Vault& vault, const Actor& actor, const std::string& id) {
+  if (auto r = may(actor.holder.role, Action::deliver); !r) return r.error();
+  auto customer = vault.catalog().customer(id);
+  if (!customer) return customer.error().at("customer " + id);
+  if (customer->state != "open") return Error{Fault::denied, "customer " + id + " is closed"};
+  return {};
 }
 
 }  // namespace
 
 Result<Delivery> deliver(Vault& vault, const Actor& actor, const DeliveryRequest& request) {
-  if (auto r = may(actor.holder.role, Action::deliver); !r) return r.error();
-  auto customer = vault.catalog().customer(request.customer);
-  if (!customer) return customer.error().at("customer " + request.customer);
-  if (customer->state != "open") return Error{Fault::denied, "customer " + request.customer + " is closed"};
+  if (auto r = may_deliver(vault, actor, request.customer); !r) return r.error();
   auto chosen = choose(vault, request);
   if (!chosen) return chosen.error();
   if (chosen->ids.empty())
     return Error{Fault::not_found, "nothing to deliver to " + request.customer + left_out(chosen->restricted)};
-  return make(vault, actor, request, *chosen, nullptr);
+  auto made = make(vault, actor, request, *chosen, {terms_of(vault, request)}, nullptr);
+  if (!made) return made.error();
+  return std::move(made->front());
+}
+
+Result<std::vector<Delivery>> deliver_collecting(Vault& vault, const Actor& actor, const DeliveryRequest& request,
+                                                 std::size_t count) {
+  if (auto r = may_deliver(vault, actor, request.customer); !r) return r.error();
+  auto chosen = request.only_new ? Result<Chosen>(Chosen()) : choose(vault, request);
+  if (!chosen) return chosen.error();
+  auto last = vault.catalog().last_turn(request.customer);
+  if (!last) return last.error();
+  std::vector<OfferTerms> all;
+  for (std::size_t i = 1; i <= count; ++i) {
+    all.push_back(terms_of(vault, request));
+    all.back().lasts *= static_cast<base::Seconds>(i);
+    all.back().takes_in = kEverything;
+    all.back().turn = *last + i;
+  }
+  auto made = make(vault, actor, request, *chosen, all, nullptr);
+  if (!made || request.only_new || !request.recordings.empty()) return made;
+  return with_late(vault, actor, std::move(*made), choose(vault, request));
 }
 
 namespace {
@@ -149,15 +211,26 @@ Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::s
   if (auto r = may(actor.holder.role, Action::reissue_delivery); !r) return r.error();
   auto row = find_delivery(vault, id);
   if (!row) return row.error();
+  const bool collecting = collects(*row) && row->state == "open";
   auto left = left_of(vault, *row);
   if (!left) return left.error();
-  if (left->ids.empty()) return Error{Fault::not_found, "nothing is left of " + id + left_out(left->restricted)};
+  if (left->ids.empty() && !collecting)
+    return Error{Fault::not_found, "nothing is left of " + id + left_out(left->restricted)};
   DeliveryRequest request;
   request.customer = row->customer;
   request.lasts = lasts;
   request.strict = row->strict;
   request.any_address = row->any_address;
-  return make(vault, actor, request, *left, &*row);
+  OfferTerms terms = terms_of(vault, request);
+  if (collecting) {
+    if (auto statement = verified_access(vault, *row); !statement) return statement.error();
+    terms.takes_in = row->takes_in;
+    terms.turn = row->turn;
+  }
+  auto made = make(vault, actor, request, *left, {terms}, &*row);
+  if (made && collecting) made = with_late(vault, actor, std::move(*made), left_of(vault, *row));
+  if (!made) return made.error();
+  return std::move(made->front());
 }
 
 }  // namespace vault

@@ -195,8 +195,10 @@ Result<void> keep(Vault& vault, const Going& going) {
   for (const Taking* taking : going) objects.emplace(taking->id(), taking->object.get());
   if (auto r = vault.store().commit(objects); !r) return r;
   auto kept = vault.audit().act([&]() -> Result<void> {
-    for (const Taking* taking : going) {
-      if (auto r = hold(vault, taking->sealed, taking->quarantine, taking->source_key); !r) return r;
+    for (Taking* taking : going) {
+      auto left_out = hold(vault, taking->sealed, taking->quarantine, taking->source_key);
+      if (!left_out) return left_out.error();
+      taking->outcome.left_out = std::move(*left_out);
     }
     return {};
   });
@@ -239,8 +241,13 @@ Result<void> finish(Vault& vault, const IngestRequest& request, Taking& taking) 
     return Error{Fault::failed,
                  "quarantined: " + taking.quarantine + "; it is sealed, but not delivered until somebody looks at it"};
   }
-  if (!request.remove_source) return {};
-  return remove_source(vault.files(), taking.file.path, taking.source, taking.job.metadata.sidecar);
+  if (request.remove_source) {
+    if (auto r = remove_source(vault.files(), taking.file.path, taking.source, taking.job.metadata.sidecar); !r) return r;
+  }
+  if (taking.outcome.left_out.empty()) return {};
+  std::string why;
+  for (const auto& what : taking.outcome.left_out) why += "; " + what;
+  return Error{Fault::damaged, "it is sealed and held, but not everything took it in" + why};
 }
 
 // Takes a batch in: each step for all of them, so that their transactions and syncs are shared.

@@ -33,6 +33,7 @@ struct IngestOutcome {
   std::string sha256;      // of the plaintext
   bool duplicate = false;  // the same path and content is in the vault already
   bool quarantined = false;
+  std::vector<std::string> left_out;  // why accesses that take it in did not get it; it is sealed and held all the same
   std::optional<base::Error> error;  // also the reason of a quarantine
   // The error is the vault's (a full disk, a busy catalogue), not the file's: the same file can be taken in later.
   bool vault_failed = false;

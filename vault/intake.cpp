@@ -1,5 +1,7 @@
 #include "vault/intake.h"
 
+#include "vault/collect.h"
+
 namespace vault {
 
 bool valid_category(std::string_view text) {
@@ -22,9 +24,9 @@ void describe(const CallFacts& facts, const std::string& category, base::Seconds
   m.parties_uncertain = facts.parties_uncertain;
 }
 
-base::Result<void> hold(Vault& vault, const Sealed& sealed, const std::string& quarantine,
+base::Result<std::vector<std::string>> hold(Vault& vault, const Sealed& sealed, const std::string& quarantine,
                         const std::string& source_key, const std::string& recorder) {
-  if (auto r = vault.roster_is_newest(); !r) return r;  // else it is sealed for those who held the roles before
+  if (auto r = vault.roster_is_newest(); !r) return r.error();  // else it is sealed for those who held the roles before
   RecordingRow row;
   row.columns = sealed.columns;
   row.quarantine = quarantine;
@@ -32,14 +34,18 @@ base::Result<void> hold(Vault& vault, const Sealed& sealed, const std::string& q
   if (auto set =
           vault.catalog().set_sealed(row, sealed.headers, sealed.metadata.version, sealed.metadata_payload, source_key);
       !set)
-    return set;
+    return set.error();
   Event event{
       quarantine.empty() ? "recording.sealed" : "recording.quarantined", "service", {row.columns.recording}, ""};
   if (!recorder.empty()) {
     event.actor = "recorder";
     event.subjects.push_back(recorder);
   }
-  return vault.audit().note(event);
+  if (auto r = vault.audit().note(event); !r) return r.error();
+  if (!quarantine.empty()) return std::vector<std::string>();
+  auto secret = vault.slots().read(sealed.columns.slot);
+  if (!secret) return secret.error();
+  return collect(vault, sealed, *secret);
 }
 
 }  // namespace vault

@@ -110,6 +110,8 @@ AccessRow row_of(const AccessStatement& statement, const std::string& note) {
   row.slot = statement.slot;
   row.strict = statement.strict;
   row.any_address = statement.any_address;
+  row.takes_in = statement.takes_in;
+  row.turn = statement.turn;
   row.statement = note;
   return row;
 }
@@ -130,8 +132,9 @@ Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& 
   if (!key) return key.error();
   auto slot = new_slot(vault);
   if (!slot) return slot.error();
-  AccessStatement statement{terms,         key->recipient(),   wanted.customer,  *slot,
-                            wanted.strict, wanted.any_address, actor.holder.name};
+  AccessStatement statement{terms,         key->recipient(),   wanted.customer,   *slot,
+                            wanted.strict, wanted.any_address, actor.holder.name, wanted.takes_in,
+                            wanted.turn};
   auto note = sign_access(statement, actor.signer);
   if (!note) return note.error();
   auto items = seal_items(vault, statement, contents, actor.identity);
@@ -161,12 +164,13 @@ Result<void> add_offer(Vault& vault, const Actor& actor, Offer& offer, Contents&
   return {};
 }
 
-Result<void> check_room(Vault& vault, const std::string& account) {
+Result<void> check_room(Vault& vault, const std::string& account, std::size_t more) {
   auto rows = vault.catalog().accesses_of(account, kMostOpenAccesses);
   if (!rows) return rows.error();
-  const auto open = std::ranges::count_if(*rows, running);
-  if (open < kMostOpenAccesses) return {};
-  return Error{Fault::busy, account + " has " + std::to_string(open) + " accesses open; revoke one first"};
+  const auto open = static_cast<std::size_t>(std::ranges::count_if(*rows, running));
+  if (open + more <= std::size_t{kMostOpenAccesses}) return {};
+  return Error{Fault::busy, account + " has " + std::to_string(open) + " accesses open, of " +
+                                std::to_string(kMostOpenAccesses) + " that it can have; revoke some first"};
 }
 
 Result<std::string> sign_act(const Vault& vault, const Actor& actor, const std::string& act, const std::string& subject,

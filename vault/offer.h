@@ -28,6 +28,8 @@ struct OfferTerms {
   std::string customer;  // empty: none
   base::Seconds lasts = 0;
   bool strict = false, any_address = false;
+  std::string takes_in = {};  // vault/collect.h; empty: nothing
+  std::uint64_t turn = 0;
 };
 
 struct Offer {
@@ -46,8 +48,8 @@ base::Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferT
 // who holds which role was changed), restricted and not_found (since it was opened).
 base::Result<void> add_offer(Vault& vault, const Actor& actor, Offer& offer, Contents& contents);
 
-// Before it: Fault::busy when the account has as many open accesses as it can.
-base::Result<void> check_room(Vault& vault, const std::string& account);
+// Before it: Fault::busy when the account cannot have so many open accesses more.
+base::Result<void> check_room(Vault& vault, const std::string& account, std::size_t more = 1);
 
 // The signed note of an act that has no format of its own: what was done, to which access, and `more`.
 base::Result<std::string> sign_act(const Vault& vault, const Actor& actor, const std::string& act,

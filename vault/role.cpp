@@ -13,7 +13,7 @@ struct Row {
 };
 
 // The recovery identity opens recordings and names a new IT Manager; it changes nothing else.
-constexpr std::array<Row, 19> kTable{{
+constexpr std::array<Row, 21> kTable{{
     {Action::add_customer, "add a customer", true, true, false},
     {Action::change_customer, "change a customer", true, true, false},
     {Action::deliver, "deliver", true, true, false},
@@ -33,6 +33,8 @@ constexpr std::array<Row, 19> kTable{{
     {Action::remove_recorder, "remove a recorder", true, true, false},
     {Action::grant, "grant", true, false, false},
     {Action::revoke_grant, "revoke a grant", true, false, false},
+    {Action::add_standing, "add a standing log-in", true, true, false},
+    {Action::revoke_standing, "revoke a standing log-in", true, true, false},
 }};
 
 const Row& row(Action action) {

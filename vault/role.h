@@ -29,6 +29,8 @@ enum class Action {
   remove_recorder,
   grant,
   revoke_grant,
+  add_standing,
+  revoke_standing
 };
 std::string_view name_of(Action action);
 std::vector<Action> all_actions();

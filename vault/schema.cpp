@@ -88,6 +88,13 @@ const std::vector<std::vector<std::string>>& migrations() {
           " CHECK ((class = 'customer') = (customer IS NOT NULL))) STRICT",
           "CREATE INDEX recorder_by_key ON recorder (ssh_key)",
       },
+      {
+          // What comes into an access as it is sealed: '*' for a collecting delivery, a category for a standing log-in.
+          // Collecting deliveries of one account have turns.
+          "ALTER TABLE access ADD COLUMN takes_in TEXT NOT NULL DEFAULT ''",
+          "ALTER TABLE access ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+          "CREATE INDEX access_taking_in ON access (customer) WHERE takes_in <> '' AND state = 'open'",
+      },
   };
   return all;
 }

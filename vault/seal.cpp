@@ -108,6 +108,11 @@ Result<Sealed> Sealer::seal(const SealJob& job, const base::SecretBytes& erase_s
                             service);
   if (!record) return record.error();
   out.record = std::move(*record);
+  if (out.columns.klass == "customer") {
+    auto copy = base::SecretBytes::copy_of(file_key.reveal());
+    if (!copy) return copy.error();
+    out.file_key = std::move(*copy);
+  }
   return out;
 }
 

@@ -28,6 +28,7 @@ struct Sealed {
   std::vector<Catalog::Header> headers;
   std::string metadata_payload;  // base64
   std::string record;            // signed
+  base::SecretBytes file_key;    // of class customer only, for what takes it in (vault/collect.h); else nothing
 };
 
 // One recording while it comes in, piece by piece: its file key, its object and the hashes of both. What is known of
@@ -55,7 +56,7 @@ class Sealer {
 };
 
 // All of a source at once. Fault::damaged: the source cannot be read; all else is the vault's. The object is written but
-// not synced. Nothing that opens it stays in memory after the return.
+// not synced. Nothing that opens it stays in memory but the key in the result: let it go soon.
 base::Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
                           base::Files& files);
 

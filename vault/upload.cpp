@@ -99,7 +99,10 @@ Result<void> Upload::hold(Vault& vault, const RecorderRow& recorder, const std::
     row.columns = sealed->columns;
     row.received_at = now;
     if (auto r = vault.catalog().add_writing(row); !r) return r;
-    return vault::hold(vault, *sealed, quarantine, key, recorder.name);
+    auto left_out = vault::hold(vault, *sealed, quarantine, key, recorder.name);
+    if (!left_out) return left_out.error();
+    for (const auto& what : *left_out) base::log_error(id_ + " is held, but not everything took it in: " + what);
+    return {};
   });
   if (!done) return done;
   // It is held where it lies; at the next start it is tried again.

@@ -621,9 +621,8 @@ TEST_F(Cli, WrongCommandLinesAreUsage) {
   const Ran unknown = bare({"frobnicate"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_NE(unknown.err.find("unknown command or option: frobnicate"), std::string::npos) << unknown.err;
-  EXPECT_NE(unknown.err.find(
-                "init customer ingest watch list show get verify deliver delivery grant restrict release open audit "
-                "check hostkey"),
+  EXPECT_NE(unknown.err.find("init customer ingest watch list show get verify deliver delivery grant standing restrict "
+                             "release open audit check hostkey"),
             std::string::npos);
   EXPECT_EQ(bare({}).code, 2);
   EXPECT_EQ(bare({"deliver"}).code, 2);
@@ -650,7 +649,7 @@ TEST_F(Cli, HelpAndVersion) {
   EXPECT_EQ(bare({"--version"}).code, 0);
   EXPECT_TRUE(bare({"--version"}).out.starts_with("callvault "));
   for (const char* command : {"init", "customer", "ingest", "watch", "list", "show", "get", "verify", "deliver",
-                              "delivery", "grant", "open", "audit", "check", "hostkey"}) {
+                              "delivery", "grant", "standing", "open", "audit", "check", "hostkey"}) {
     const Ran help = bare({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_NE(help.out.find("Example:\n  callvault " + std::string(command)), std::string::npos) << command;
@@ -796,18 +795,229 @@ TEST_F(Cli, OneBadRecordingAndNothingIsDelivered) {
   EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 0U);
 }
 
-TEST_F(Cli, SeveralCustomersGetADeliveryEachOrNone) {
+TEST_F(Cli, OneCustomerThatFailsDoesNotStopTheOthers) {
   take_in("a.wav");
   const fs::path file = recording(in() / "b.wav", wav(77));
   ASSERT_EQ(bare({"ingest", file.string(), "--customer", "beta"}).code, 0);
-  const Ran failed = manager({"deliver", "acme", "nobody", "--all", "--json"});
-  EXPECT_EQ(failed.code, 3);
-  EXPECT_EQ(failed.out, "");
-  EXPECT_EQ(json(bare({"delivery", "list", "--json"}))[0]["state"], "revoked");
-  const Ran both = manager({"deliver", "acme", "beta", "--all", "--json"});
-  ASSERT_EQ(both.code, 0) << both.err;
-  ASSERT_EQ(json(both).size(), 2U);
-  EXPECT_NE(json(both)[0]["password"], json(both)[1]["password"]);
+  const Ran some = manager({"deliver", "nobody", "acme", "beta", "--all", "--json"});
+  EXPECT_EQ(some.code, 1);
+  EXPECT_NE(some.err.find("customer nobody: no such customer"), std::string::npos) << some.err;
+  EXPECT_NE(some.err.find("1 of 3 customers failed"), std::string::npos) << some.err;
+  ASSERT_EQ(json(some).size(), 2U);
+  EXPECT_NE(json(some)[0]["password"], json(some)[1]["password"]);
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 2U);
+  EXPECT_EQ(manager({"deliver", "nobody", "nobody-else", "--all"}).code, 3);
+  const Ran nothing = manager({"deliver", "acme", "beta", "--all"});
+  EXPECT_EQ(nothing.code, 3);
+  EXPECT_NE(nothing.err.find("warning: nothing to deliver to beta"), std::string::npos);
+}
+
+TEST_F(Cli, EveryCustomer) {
+  take_in("a.wav");
+  const Ran ran = manager({"deliver", "--every-customer", "--all", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  ASSERT_EQ(json(ran).size(), 1U);  // beta has nothing
+  EXPECT_EQ(json(ran)[0]["account"], "acme");
+  EXPECT_EQ(ran.err.find("beta"), std::string::npos);
+  EXPECT_EQ(manager({"deliver", "--every-customer", "--all"}).code, 3);
+  EXPECT_EQ(bare({"deliver", "--every-customer", "acme", "--all"}).code, 2);
+  ASSERT_EQ(manager({"customer", "close", "beta"}).code, 0);
+  const Ran collecting = manager({"deliver", "--every-customer", "--collect", "--json"});
+  ASSERT_EQ(collecting.code, 0) << collecting.err;
+  EXPECT_EQ(json(collecting).size(), 1U);
+}
+
+TEST_F(Cli, CollectPrintsSoManyPasswords) {
+  const Ran ran = manager({"deliver", "acme", "--collect", "--count", "3", "--expires", "7d", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json all = json(ran);
+  ASSERT_EQ(all.size(), 3U);
+  std::set<std::string> passwords;
+  for (const auto& d : all) {
+    EXPECT_EQ(keys(d), (std::set<std::string>{"delivery", "account", "password", "host", "port", "fingerprint",
+                                              "recordings", "bytes", "expires", "collecting", "number", "of"}));
+    passwords.insert(d["password"]);
+  }
+  EXPECT_EQ(passwords.size(), 3U);
+  EXPECT_LT(all[0]["expires"], all[1]["expires"]);
+  const std::string id = take_in();
+  const Json list = json(bare({"delivery", "list", "--json"}));
+  ASSERT_EQ(list.size(), 3U);
+  for (const auto& d : list) {
+    EXPECT_TRUE(d["collecting"]);
+    EXPECT_EQ(d["recordings"], d["delivery"] == all[0]["delivery"] ? 1 : 0);
+  }
+  EXPECT_NE(bare({"delivery", "list"}).out.find("open, collecting"), std::string::npos);
+  ASSERT_EQ(manager({"delivery", "revoke", all[0]["delivery"]}).code, 0);
+  const Ran shown = bare({"delivery", "show", all[0]["delivery"]});
+  EXPECT_NE(shown.out.find("not fetched, and held in no delivery since: 1"), std::string::npos) << shown.out;
+  const Ran again = manager({"delivery", "reissue", all[1]["delivery"], "--json"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_TRUE(json(again)[0]["collecting"]);
+  const Ran with_held = manager({"deliver", "acme", "--collect", "--all"});
+  ASSERT_EQ(with_held.code, 0) << with_held.err;
+  EXPECT_NE(with_held.out.find("1 recording,"), std::string::npos) << with_held.out;
+  EXPECT_EQ(bare({"check"}).code, 0);
+}
+
+TEST_F(Cli, CollectRefusesWhatDoesNotFit) {
+  EXPECT_EQ(bare({"deliver", "acme", "--collect", "--count", "0"}).code, 2);
+  EXPECT_EQ(bare({"deliver", "acme", "--collect", "--count", "9"}).code, 2);
+  EXPECT_EQ(bare({"deliver", "acme", "--all", "--count", "2"}).code, 2);
+  ASSERT_EQ(manager({"deliver", "acme", "--collect", "--count", "5"}).code, 0);
+  const Ran ran = manager({"deliver", "acme", "--collect", "--count", "4"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_NE(ran.err.find("acme has 5 accesses open, of 8"), std::string::npos) << ran.err;
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 5U);
+}
+
+// ---- letters ----
+
+class Letters : public Cli {
+ protected:
+  Letters() {
+    std::string text = read(vault() / "callvault.toml");
+    for (const auto& [key, value] :
+         {std::pair<std::string, std::string>{"public_host = ", "\"sftp.example.net\""}, {"public_port = ", "2222"}}) {
+      const auto at = text.find("\n" + key) + 1 + key.size();
+      text.replace(at, text.find_first_of(" \n", at) - at, value);
+    }
+    write(vault() / "callvault.toml", text);
+  }
+  fs::path letters() const { return folder_ / "letters"; }
+  std::size_t files() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(letters()), fs::directory_iterator()));
+  }
+};
+
+TEST_F(Letters, ALetterAndASheetWithThePasswordForEachDelivery) {
+  take_in();
+  const Ran ran = manager({"deliver", "acme", "--all", "--letters", letters().string(), "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json d = json(ran)[0];
+  EXPECT_EQ(keys(d), (std::set<std::string>{"delivery", "account", "host", "port", "fingerprint", "recordings", "bytes",
+                                            "expires", "letter", "password_sheet"}));
+  const fs::path letter = d["letter"].get<std::string>();
+  const fs::path sheet = d["password_sheet"].get<std::string>();
+  const auto mine = fs::owner_read | fs::owner_write;
+  EXPECT_EQ(fs::status(letters()).permissions(), mine | fs::owner_exe);
+  EXPECT_EQ(fs::status(letter).permissions(), mine);
+  EXPECT_EQ(fs::status(sheet).permissions(), mine);
+  EXPECT_EQ(files(), 2U);
+  const std::string text = read(letter);
+  for (const std::string& word :
+       {std::string("acme"), std::string("sftp.example.net"), std::string("2222"), d["fingerprint"].get<std::string>(),
+        d["expires"].get<std::string>(), std::string("WinSCP"), std::string("FileZilla"),
+        std::string("sftp -P 2222 acme@sftp.example.net"), std::string("DELETED"), std::string("Test Telecom"),
+        std::string("callvault/")})
+    EXPECT_NE(text.find(word), std::string::npos) << word;
+  // The password stands on its sheet and nowhere else.
+  const std::string paper = read(sheet);
+  const auto at = paper.find("password  ");
+  ASSERT_NE(at, std::string::npos);
+  const std::string password = paper.substr(at + 10, 29);
+  EXPECT_EQ(password.find_first_not_of("0123456789ABCDEFGHJKMNPQRSTVWXYZ-*~$=U"), std::string::npos) << password;
+  for (const std::string& elsewhere : {text, ran.out, ran.err, all_bytes(vault())})
+    EXPECT_EQ(elsewhere.find(password), std::string::npos);
+}
+
+TEST_F(Letters, OfSeveralPasswordsEachHasItsOwn) {
+  const Ran ran = manager({"deliver", "acme", "beta", "--collect", "--count", "2", "--letters", letters().string()});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(files(), 8U);
+  std::size_t second = 0;
+  for (const auto& entry : fs::directory_iterator(letters()))
+    second += read(entry.path()).find("opens when delivery 1 of 2") != std::string::npos ? 1 : 0;
+  EXPECT_EQ(second, 2U);
+}
+
+TEST_F(Letters, WithoutAnAddressNothingIsMade) {
+  write(vault() / "callvault.toml", read(made().folder / "vault" / "callvault.toml"));
+  take_in();
+  const Ran ran = manager({"deliver", "acme", "--all", "--letters", letters().string()});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("public_host"), std::string::npos);
+  EXPECT_FALSE(fs::exists(letters()));
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 0U);
+}
+
+TEST_F(Letters, AFileInTheWayOrTheVaultItselfIsRefused) {
+  take_in();
+  write(letters(), "not a folder");
+  EXPECT_EQ(manager({"deliver", "acme", "--all", "--letters", letters().string()}).code, 2);
+  EXPECT_EQ(read(letters()), "not a folder");
+  EXPECT_EQ(manager({"deliver", "acme", "--all", "--letters", (vault() / "letters").string()}).code, 2);
+  EXPECT_EQ(manager({"deliver", "acme", "--all", "--letters", (folder_ / "a" / "b").string()}).code, 1);
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 0U);
+}
+
+// In /proc nobody can make a file, root neither.
+TEST_F(Letters, ALetterThatCannotBeWrittenRevokesItsDelivery) {
+  const std::string id = take_in();
+  const Ran ran = manager({"deliver", "acme", "--all", "--letters", "/proc"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_NE(ran.err.find("the delivery to acme was revoked"), std::string::npos) << ran.err;
+  const Json list = json(bare({"delivery", "list", "--json"}));
+  ASSERT_EQ(list.size(), 1U);
+  EXPECT_EQ(list[0]["state"], "revoked");
+  EXPECT_EQ(manager({"deliver", "acme", id}).code, 0);  // it is held, and can be delivered
+}
+
+TEST_F(Letters, WhatIsThereIsNeverOverwritten) {
+  take_in();
+  ASSERT_EQ(manager({"deliver", "acme", "--all", "--letters", letters().string()}).code, 0);
+  std::string before;
+  for (const auto& entry : fs::directory_iterator(letters())) before += read(entry.path());
+  take_in("b.wav", wav(500));
+  ASSERT_EQ(manager({"deliver", "acme", "--all", "--letters", letters().string()}).code, 0);
+  EXPECT_EQ(files(), 4U);
+}
+
+// ---- standing ----
+
+TEST_F(Cli, StandingAddListRevoke) {
+  const fs::path file = recording(in() / "msg0001.wav", wav(300));
+  ASSERT_EQ(bare({"ingest", file.string(), "--customer", "acme", "--category", "message"}).code, 0);
+  const Ran added = manager({"standing", "add", "acme", "--category", "message", "--expires", "90d", "--json"});
+  ASSERT_EQ(added.code, 0) << added.err;
+  const Json s = json(added)[0];
+  EXPECT_EQ(keys(s), (std::set<std::string>{"standing", "account", "category", "password", "host", "port",
+                                            "fingerprint", "recordings", "bytes", "expires"}));
+  EXPECT_EQ(s["recordings"], 1);
+  EXPECT_EQ(all_bytes(vault()).find(s["password"].get<std::string>()), std::string::npos);
+  const fs::path more = recording(in() / "msg0002.wav", wav(400));
+  ASSERT_EQ(bare({"ingest", more.string(), "--customer", "acme", "--category", "message"}).code, 0);
+  const Json list = json(bare({"standing", "list", "--json"}));
+  ASSERT_EQ(list.size(), 1U);
+  EXPECT_EQ(list[0]["recordings"], 2);
+  EXPECT_EQ(list[0]["state"], "open");
+  EXPECT_EQ(json(bare({"delivery", "list", "--json"})).size(), 0U);
+  EXPECT_EQ(bare({"delivery", "show", s["standing"]}).code, 3);
+  EXPECT_EQ(manager({"standing", "revoke", s["standing"]}).code, 0);
+  EXPECT_EQ(manager({"standing", "revoke", s["standing"]}).code, 3);
+  EXPECT_NE(bare({"standing", "list"}).out.find("revoked"), std::string::npos);
+  EXPECT_EQ(bare({"check"}).code, 0);
+}
+
+TEST_F(Cli, StandingRefusesWhatItMust) {
+  EXPECT_EQ(manager({"standing", "add", "nobody", "--category", "message"}).code, 3);
+  EXPECT_EQ(manager({"standing", "add", "acme", "--category", "Voice Mail"}).code, 2);
+  EXPECT_EQ(bare({"standing", "add", "acme"}).code, 2);
+  EXPECT_EQ(recovery_does({"standing", "add", "acme", "--category", "message"}).code, 4);
+  EXPECT_EQ(manager({"standing", "revoke", "s-0000000000000000"}).code, 3);
+  EXPECT_EQ(json(bare({"standing", "list", "--json"})).size(), 0U);
+}
+
+TEST_F(Cli, AnEditedCollectingDeliveryHoldsTheRecordingAndIsDamage) {
+  ASSERT_EQ(manager({"deliver", "acme", "--collect"}).code, 0);
+  sql("UPDATE access SET customer = 'beta'");
+  const fs::path file = recording(in() / "a.wav", wav(300));
+  const Ran ran = bare({"ingest", file.string(), "--customer", "acme", "--json"});
+  EXPECT_EQ(ran.code, 6) << ran.err;
+  EXPECT_TRUE(json(ran)[0]["id"].is_string());
+  EXPECT_EQ(json(bare({"list", "--json"}))[0]["state"], "sealed");
+  EXPECT_EQ(bare({"check"}).code, 6);
 }
 
 // ---- damage ----

@@ -6,8 +6,8 @@ import os
 import struct
 import subprocess
 
-OPEN, CLOSE, READ, REMOVE = 3, 4, 5, 13
-STATUS, HANDLE, DATA = 101, 102, 103
+OPEN, CLOSE, READ, OPENDIR, READDIR, REMOVE = 3, 4, 5, 11, 12, 13
+STATUS, HANDLE, DATA, NAME = 101, 102, 103, 104
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE = 0, 1, 2, 3, 4
 BLOCK = 32768
 
@@ -58,6 +58,28 @@ class RawClient:
 
     def close(self, handle):
         return self.status(CLOSE, text(handle))
+
+    def list(self):
+        """{name: size} of the folder, listed anew."""
+        kind, body = self.ask(OPENDIR, text("."))
+        assert kind == HANDLE, f"OPENDIR: status {struct.unpack('>I', body[:4])[0]}"
+        handle, found = body[4:], {}
+        while True:
+            kind, body = self.ask(READDIR, text(handle))
+            if kind != NAME:
+                break
+            at = 4
+            for _ in range(struct.unpack(">I", body[:4])[0]):
+                names = []
+                for _ in range(2):  # the name, and a line of ls -l
+                    size, = struct.unpack(">I", body[at:at + 4])
+                    names.append(body[at + 4:at + 4 + size].decode())
+                    at += 4 + size
+                flags, = struct.unpack(">I", body[at:at + 4])
+                found[names[0]] = struct.unpack(">Q", body[at + 4:at + 12])[0] if flags & 1 else None
+                at += 4 + sum(size for bit, size in ((1, 8), (2, 8), (4, 4), (8, 8)) if flags & bit)
+        self.close(handle)
+        return found
 
     def remove(self, name):
         return self.status(REMOVE, text(name))

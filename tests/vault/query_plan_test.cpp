@@ -180,6 +180,24 @@ TEST_F(QueryPlan, HeadersAreWalkedBySlot) {
   EXPECT_EQ(seen, 1);
 }
 
+TEST_F(QueryPlan, WhatCollects) {
+  vault::DeliveryRequest request;
+  request.customer = "acme";
+  request.only_new = true;
+  const auto made = must(vault::deliver_collecting(*vault_, vault_.actor(), request, 2));
+  statements_.take();
+  vault_.recording(1);
+  expect_indexed("access");
+  vault_.recording(2);
+  expect_indexed("item");
+  for (const auto& candidate : candidates()) {
+    const bool first = candidate.row.id == made[0].id;
+    EXPECT_EQ(must(vault::enter(*vault_, candidate, "192.0.2.1", 0)),
+              first ? vault::Entrance::claimed : vault::Entrance::not_yet);
+  }
+  expect_indexed("access");
+}
+
 TEST_F(QueryPlan, WhatTheKeeperAsksAgainAndAgain) {
   const auto delivery = vault_.deliver({vault_.recording(1)});
   EXPECT_EQ(must(vault::enter(*vault_, candidates().at(0), "192.0.2.1", 0)), vault::Entrance::claimed);

@@ -37,6 +37,8 @@ constexpr Row kRows[] = {
     {Action::remove_recorder, true, true, false},
     {Action::grant, true, false, false},
     {Action::revoke_grant, true, false, false},
+    {Action::add_standing, true, true, false},
+    {Action::revoke_standing, true, true, false},
 };
 
 TEST(Role, MayWhatTheTableSaysAndNothingElse) {
