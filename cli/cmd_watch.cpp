@@ -114,9 +114,12 @@ class Door {
 class Watch {
  public:
   Watch(Context& context, const Options& options)
-      : context_(context),
-        door_(context),
-        request_{options.own ? "own" : "customer", options.customer, options.category, {}, !options.keep_source} {}
+      : context_(context), door_(context), request_{options.own ? "own" : "customer",
+                                                    options.customer,
+                                                    options.category,
+                                                    {},
+                                                    !options.keep_source,
+                                                    true} {}
 
   Result<void> begin(const Options& options) {
     auto vault = door_.open([this](const vault::Vault& opened) { config_ = opened.config(); });
