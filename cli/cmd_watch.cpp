@@ -143,7 +143,7 @@ class Watch {
       const auto worked = work();
       if (!printed_) return printed_;
       if (worked) continue;
-      vault_trouble_.is(worked);
+      vault_trouble_.is(worked.error().at("the files wait"));
       door_.close();
       not_before_ms_ = base::monotonic_ms() + kRetryMs;
     }
