@@ -43,8 +43,8 @@ Result<void> run(Context& context, const Options& options) {
   }
   auto vault = context.open_vault();
   if (!vault) return vault.error();
-  const vault::IngestRequest request{options.own ? "own" : "customer", options.customer, options.category, options.meta,
-                                     options.remove_source};
+  const vault::IngestRequest request{
+      options.own ? "own" : "customer", options.customer, options.category, options.meta, options.remove_source, false};
   std::vector<IngestOutcome> all;
   const auto done = [&] {
     Progress progress("files", 0);

@@ -114,9 +114,12 @@ class Door {
 class Watch {
  public:
   Watch(Context& context, const Options& options)
-      : context_(context),
-        door_(context),
-        request_{options.own ? "own" : "customer", options.customer, options.category, {}, !options.keep_source} {}
+      : context_(context), door_(context), request_{options.own ? "own" : "customer",
+                                                    options.customer,
+                                                    options.category,
+                                                    {},
+                                                    !options.keep_source,
+                                                    true} {}
 
   Result<void> begin(const Options& options) {
     auto vault = door_.open([this](const vault::Vault& opened) { config_ = opened.config(); });
@@ -140,7 +143,7 @@ class Watch {
       const auto worked = work();
       if (!printed_) return printed_;
       if (worked) continue;
-      vault_trouble_.is(worked);
+      vault_trouble_.is(worked.error().at("the files wait"));
       door_.close();
       not_before_ms_ = base::monotonic_ms() + kRetryMs;
     }

@@ -109,7 +109,7 @@ Result<void> plan(Vault& vault, const IngestRequest& request, Taking& taking) {
 Result<void> look_at(Vault& vault, const IngestRequest& request, Taking& taking) {
   const base::Path& path = taking.file.path;
   taking.outcome.name = path.filename().string();
-  auto source = open_source(path, vault.config(), vault.clock());
+  auto source = open_source(path, vault.config(), vault.clock(), request.watched);
   if (!source) return source.error();
   taking.source = std::move(*source);
   const std::uint64_t size = taking.source.info.size;
@@ -178,6 +178,7 @@ Result<void> write(Vault& vault, Taking& taking) {
   const auto same = unchanged(taking);
   taking.source_failed = !same;
   if (!same) return same;
+  Store::begin_commit(taking.object);
   taking.outcome.sha256 = taking.sealed.metadata.sha256;
   auto key = key_of_source(vault, taking.file.path, taking.sealed);
   if (!key) return key.error();

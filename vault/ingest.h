@@ -19,6 +19,7 @@ struct IngestRequest {
   std::string category;  // empty: what the name says, else "inbound"
   base::Path meta;       // JSON side file for exactly one source; empty: none
   bool remove_source = false;
+  bool watched = false;  // the caller saw that the files stayed as they are: their own times do not count
 };
 
 // One source. `below` is the folder that was given (for conventions that live in the path), or empty.

@@ -29,11 +29,12 @@ std::string voicemail_stem(const base::Path& path) {
   return stem.find_first_not_of("0123456789", 3) == std::string::npos ? stem : std::string();
 }
 
-Result<void> finished(const base::Path& path, const Source& source, const Config& config, const base::Clock& clock) {
+Result<void> finished(const base::Path& path, const Source& source, const Config& config, const base::Clock& clock,
+                      bool watched) {
   const Writer writer = writer_of(path, source.fd.get());
   if (writer == Writer::some) return Error{Fault::busy, "it is still open for writing; ingest it again later"};
   const base::Seconds quiet = writer == Writer::none ? config.ingest_quiet : config.ingest_quiet_unsure;
-  if (source.info.modified <= clock.now() - quiet) return {};
+  if (watched || source.info.modified <= clock.now() - quiet) return {};
   std::string what = "it was changed in the last " + std::to_string(quiet) + " s";
   if (writer == Writer::unknown) what += ", and nobody can tell whether it is still open for writing";
   return Error{Fault::busy, what + "; ingest it again later"};
@@ -51,13 +52,13 @@ Writer writer_of(const base::Path& path, int fd) {
   return errno == EAGAIN ? Writer::some : Writer::unknown;
 }
 
-Result<Source> open_source(const base::Path& path, const Config& config, const base::Clock& clock) {
+Result<Source> open_source(const base::Path& path, const Config& config, const base::Clock& clock, bool watched) {
   auto fd = base::open_to_read(path);
   if (!fd) return fd.error();
   auto info = base::info(fd->get());
   if (!info) return info.error();
   Source source{std::move(*fd), *info};
-  if (auto r = finished(path, source, config, clock); !r) return r.error();
+  if (auto r = finished(path, source, config, clock, watched); !r) return r.error();
   return source;
 }
 

@@ -22,9 +22,11 @@ struct Source {
 enum class Writer { none, some, unknown };
 Writer writer_of(const base::Path& path, int fd);
 
-// A finished file: nobody has it open for writing, and nothing of it changed within ingest.quiet (ingest.quiet_unsure
-// when the writer is unknown). Fault::busy: not finished; damaged: not a regular file.
-base::Result<Source> open_source(const base::Path& path, const Config& config, const base::Clock& clock);
+// A finished file: nobody has it open for writing, and it was not changed within ingest.quiet (ingest.quiet_unsure when
+// the writer is unknown), by its own time; `watched`: whoever asks has seen that. Fault::busy: not finished; damaged:
+// not a regular file.
+base::Result<Source> open_source(const base::Path& path, const Config& config, const base::Clock& clock,
+                                 bool watched = false);
 
 // Temporary names of uploaders (.part .filepart .tmp) and hidden files wait for their rename.
 bool left_alone(const std::string& name);

@@ -1,5 +1,7 @@
 #include "vault/store.h"
 
+#include <fcntl.h>
+
 #include "base/secret.h"
 
 namespace vault {
@@ -49,6 +51,8 @@ Result<base::Fd> Store::create(const std::string& id) {
   if (auto r = make(folder_of(id)); !r) return r.error();
   return files_->create(path_of(id));
 }
+
+void Store::begin_commit(const base::Fd& object) { (void)::sync_file_range(object.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
 
 Result<void> Store::commit(const Objects& objects) {
   std::set<base::Path> folders;

@@ -19,6 +19,9 @@ class Store {
   // All refuse an id that new_id() cannot have made (Fault::damaged).
   // A new object to append to through files(). Fails when it exists.
   base::Result<base::Fd> create(const std::string& id);
+  // A hint: the disk begins with a written object now, so that the commit of several waits for all at once rather than
+  // for one after the other.
+  static void begin_commit(const base::Fd& object);
   // Data and names of all of them (id -> descriptor) are on the device.
   using Objects = std::map<std::string, int>;
   base::Result<void> commit(const Objects& objects);

@@ -131,7 +131,7 @@ class Watch(Watched):
         self.assertEqual((told | set(self.left()), told & set(self.left())), (set(made), set()))
         subprocess.run(["mount", "-o", "remount,size=60m", small], check=True)
         self.until(lambda: not self.left(), 60, "files are left")
-        self.assertIn("note: the vault takes recordings in again", watcher.log())
+        self.until(lambda: "note: the vault takes recordings in again" in watcher.log(), 30, "it does not say that it is over")
         self.assertEqual(self.contents(vault), sorted(made.values()))
         # Somebody writes to the catalogue for a while.
         with sqlite3.connect(os.path.join(vault.dir, "catalog.db"), isolation_level=None) as db:
