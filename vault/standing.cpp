@@ -2,6 +2,7 @@
 
 #include "vault/collect.h"
 #include "vault/ingest.h"
+#include "vault/intake.h"
 #include "vault/offer.h"
 #include "vault/restriction.h"
 #include "vault/role.h"
