@@ -8,7 +8,9 @@ bool valid_category(std::string_view text) {
 }
 
 void describe(const CallFacts& facts, const std::string& category, base::Seconds now, Columns& columns, Metadata& m) {
-  columns.category = !category.empty() ? category : valid_category(facts.category) ? facts.category : "inbound";
+  columns.category = !category.empty()                ? category
+                     : valid_category(facts.category) ? facts.category
+                                                      : "inbound";
   columns.call_time = facts.started_at.value_or(now);
   m.convention = facts.convention;
   m.from = clean_utf8(facts.from);
@@ -29,12 +31,11 @@ base::Result<void> hold(Vault& vault, const Sealed& sealed, const std::string& q
   row.columns = sealed.columns;
   row.quarantine = quarantine;
   row.record = sealed.record;
-  if (auto set =
-          vault.catalog().set_sealed(row, sealed.headers, sealed.metadata.version, sealed.metadata_payload, source_key);
+  if (auto set = vault.catalog().set_sealed(row, sealed.headers, sealed.metadata.version, sealed.metadata_payload,
+                                            source_key);
       !set)
     return set;
-  Event event{
-      quarantine.empty() ? "recording.sealed" : "recording.quarantined", "service", {row.columns.recording}, ""};
+  Event event{quarantine.empty() ? "recording.sealed" : "recording.quarantined", "service", {row.columns.recording}, ""};
   if (!recorder.empty()) {
     event.actor = "recorder";
     event.subjects.push_back(recorder);

@@ -1,5 +1,5 @@
-// Intake: what every way in shares, the files of `ingest` and the uploads of recorders: what a name says becomes
-// columns and metadata, and the one transaction that makes a recording held.
+// Intake: what every way in shares, the files of `ingest` and the uploads of recorders: what a name says becomes columns
+// and metadata, and the one transaction that makes a recording held.
 #pragma once
 
 #include <string>
@@ -20,8 +20,7 @@ void describe(const CallFacts& facts, const std::string& category, base::Seconds
               Metadata& metadata);
 
 // Inside vault.audit().act(): the row goes from writing to sealed, with everything that belongs to it and its entry in
-// the log. Fault::busy: the roster was changed since the vault was opened. `quarantine`: reason, or empty.
-// `source_key`: vault.source_key(). `recorder`: who uploaded it, or empty.
+// the log. Fault::busy: the roster was changed since the vault was opened. `quarantine`: reason, or empty. `source_key`: vault.source_key(). `recorder`: who uploaded it, or empty.
 base::Result<void> hold(Vault& vault, const Sealed& sealed, const std::string& quarantine,
                         const std::string& source_key, const std::string& recorder = "");
 
