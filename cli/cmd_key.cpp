@@ -40,9 +40,11 @@ Result<void> make(Context& context, const Options& options) {
   const auto json = print_keys(*identity);
   if (!json) return json.error();
   if (context.json) return print(*json);
-  return print("Made an identity in " + escaped(options.out) +
-               "\n  It and its passphrase are yours alone. What follows is public: whoever gives you a role needs it as\n"
-               "  a file (or print it again by \"callvault key show --json\").\n\n" + *json);
+  return print(
+      "Made an identity in " + escaped(options.out) +
+      "\n  It and its passphrase are yours alone. What follows is public: whoever gives you a role needs it as\n"
+      "  a file (or print it again by \"callvault key show --json\").\n\n" +
+      *json);
 }
 
 Result<void> show(Context& context) {
@@ -152,8 +154,7 @@ Result<void> rotate_host(Context& context, const Options& options) {
   const auto fingerprint =
       options.switch_over ? vault::switch_host_key(*vault, *actor) : vault::make_next_host_key(*vault, *actor);
   if (!fingerprint) return fingerprint.error();
-  if (context.json)
-    return print(Json{{"fingerprint", *fingerprint}, {"in_use", options.switch_over}}.dump(2) + "\n");
+  if (context.json) return print(Json{{"fingerprint", *fingerprint}, {"in_use", options.switch_over}}.dump(2) + "\n");
   if (options.switch_over)
     return print("The host key is now ED25519 " + *fingerprint +
                  "\n  Restart callvaultd: until then it shows the old one.\n");
@@ -230,7 +231,8 @@ void add_key(CLI::App& app, Context& context) {
                    "Its first line is the new passphrase; else it is asked");
   };
   const auto runs = [&context, options](CLI::App* sub, Result<void> (*act)(Context&, const Options&)) {
-    sub->callback([&context, options, act] { context.run = [&context, options, act] { return act(context, *options); }; });
+    sub->callback(
+        [&context, options, act] { context.run = [&context, options, act] { return act(context, *options); }; });
   };
 
   auto* making = command->add_subcommand("new", "Make an identity under a passphrase; prints its public keys");

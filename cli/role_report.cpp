@@ -21,8 +21,7 @@ Result<void> finish_role_change(const Context& context, vault::Vault& vault, con
   if (!headers) return headers.error().at("the roles are changed, the headers not all; repeat the command");
   if (!change.anything && headers->added == 0 && headers->moved == 0)
     return Error{Fault::not_found, "nothing to do: " + what};
-  if (change.pins_changed)
-    say_warning("trust.toml has changed: renew the copies of it that are kept elsewhere");
+  if (change.pins_changed) say_warning("trust.toml has changed: renew the copies of it that are kept elsewhere");
   if (change.left != 0)
     say_warning(std::to_string(change.left) +
                 " statements or names could not be taken over; \"callvault check\" says more");

@@ -59,11 +59,11 @@ Result<Drill> drill_recovery(Vault& vault, const Actor& recovery, std::size_t sa
   auto statement = recovery.signer.sign(note.print());
   if (!statement) return statement.error();
   auto r = vault.audit().act([&] {
-    return vault.audit().note({"recovery.drilled",
-                               recovery.holder.name,
-                               {"opened-" + std::to_string(out.opened.size()),
-                                "failed-" + std::to_string(out.failed.size())},
-                               *statement});
+    return vault.audit().note(
+        {"recovery.drilled",
+         recovery.holder.name,
+         {"opened-" + std::to_string(out.opened.size()), "failed-" + std::to_string(out.failed.size())},
+         *statement});
   });
   if (!r) return r.error();
   return out;

@@ -115,11 +115,12 @@ Result<RoleChange> commit(Vault& vault, const Change& change) {
     done.left = anew->left + *names;
     if (auto set = vault.catalog().set_setting(kRosterVersion, std::to_string(version)); !set) return set;
     if (auto set = vault.catalog().set_setting(kRosterNote, *note); !set) return set;
-    return vault.audit().note({change.event,
-                               change.signer.verifier().name(),
-                               {change.subject.name, std::string(keys::name_of(change.subject.role)),
-                                "version-" + std::to_string(version), "signed-anew-" + std::to_string(anew->statements)},
-                               *statement});
+    return vault.audit().note(
+        {change.event,
+         change.signer.verifier().name(),
+         {change.subject.name, std::string(keys::name_of(change.subject.role)), "version-" + std::to_string(version),
+          "signed-anew-" + std::to_string(anew->statements)},
+         *statement});
   });
   if (!r) return r.error();
   if (auto opened = reopen(vault); !opened) return opened.error().at("the roles are changed, but");
@@ -209,13 +210,9 @@ Result<RoleChange> remove_role(Vault& vault, const Actor& actor, const std::stri
     return Error{Fault::denied, "it is the last recovery: without one nothing opens when the IT Manager's key is lost"};
   auto holders = vault.roster().holders();
   std::erase_if(holders, [&](const RoleHolder& h) { return h.name == name; });
-  return commit(vault, {"role.removed",
-                        leaver,
-                        std::move(holders),
-                        {leaver.signing_key},
-                        actor.signer,
-                        actor.signer,
-                        actor.identity});
+  return commit(
+      vault,
+      {"role.removed", leaver, std::move(holders), {leaver.signing_key}, actor.signer, actor.signer, actor.identity});
 }
 
 Result<RoleChange> replace_keys(Vault& vault, const Actor& actor, const std::string& name,
@@ -234,13 +231,8 @@ Result<RoleChange> replace_keys(Vault& vault, const Actor& actor, const std::str
     return Error{Fault::usage, "one of the two keys is the old one; make both anew with \"callvault key new\""};
   auto holders = vault.roster().holders();
   *std::ranges::find(holders, name, &RoleHolder::name) = next;
-  return commit(vault, {"key.rotated",
-                        next,
-                        std::move(holders),
-                        {old.signing_key},
-                        actor.signer,
-                        actor.signer,
-                        actor.identity});
+  return commit(
+      vault, {"key.rotated", next, std::move(holders), {old.signing_key}, actor.signer, actor.signer, actor.identity});
 }
 
 Result<RoleChange> rotate_identity(Vault& vault, const keys::Identity& old, const keys::Identity& next) {
@@ -267,8 +259,7 @@ Result<RoleChange> rotate_identity(Vault& vault, const keys::Identity& old, cons
   const RoleHolder replaced{holder.role, holder.name, next.recipient(), successor->verifier()};
   auto holders = vault.roster().holders();
   *std::ranges::find(holders, holder.name, &RoleHolder::name) = replaced;
-  return commit(
-      vault, {"key.rotated", replaced, std::move(holders), {holder.signing_key}, *signer, *successor, old});
+  return commit(vault, {"key.rotated", replaced, std::move(holders), {holder.signing_key}, *signer, *successor, old});
 }
 
 Result<RoleChange> recover(Vault& vault, const keys::Identity& recovery, const keys::Identity& next,

@@ -25,8 +25,7 @@ Result<void> note_rotation(Vault& vault, const Actor& actor, const std::string& 
                  {"at", base::rfc3339(vault.clock().now())}};
   auto statement = actor.signer.sign(note.print());
   if (!statement) return statement.error();
-  return vault.audit().act(
-      [&] { return vault.audit().note({"key.rotated", actor.holder.name, {key}, *statement}); });
+  return vault.audit().act([&] { return vault.audit().note({"key.rotated", actor.holder.name, {key}, *statement}); });
 }
 
 Result<base::SecretBytes> read_seed(const base::Path& path) {
@@ -114,7 +113,8 @@ Result<std::string> switch_host_key(Vault& vault, const Actor& actor) {
   if (auto r = may(actor.holder.role, Action::rotate_keys); !r) return r.error();
   auto next = next_host_key_fingerprint(vault);
   if (!next) return next;
-  if (next->empty()) return Error{Fault::not_found, "there is no next host key; \"callvault key rotate --host-key\" makes one"};
+  if (next->empty())
+    return Error{Fault::not_found, "there is no next host key; \"callvault key rotate --host-key\" makes one"};
   if (auto r = note_rotation(vault, actor, "host-key", *next); !r) return r.error();
   if (auto r = vault.files().rename(next_host_key(vault), vault.folder() / file::kHostKey); !r) return r.error();
   if (auto r = vault.files().sync_folder(vault.folder()); !r) return r.error();

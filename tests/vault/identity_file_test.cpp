@@ -39,7 +39,8 @@ TEST(IdentityFile, NotInTheFolderOfAVaultAlsoNotThroughALink) {
   const testkit::TempVault v;
   const testkit::TempFolder temp;
   boost::filesystem::create_directory_symlink(v.folder() / "run", temp / "link");
-  for (const base::Path& place : {v.folder() / "tom.age", v.folder() / "objects" / "tom.age", temp / "link" / "tom.age"})
+  for (const base::Path& place :
+       {v.folder() / "tom.age", v.folder() / "objects" / "tom.age", temp / "link" / "tom.age"})
     EXPECT_FAULT(Fault::usage, check_identity_place(place)) << place;
   EXPECT_OK(check_identity_place(temp / "tom.age"));
 }

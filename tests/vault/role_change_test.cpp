@@ -40,7 +40,8 @@ Identity joined(TempVault& v, Role role, const std::string& name) {
 }
 
 std::string statements(TempVault& v) {
-  return v.sql("SELECT statement FROM customer; SELECT statement FROM access; SELECT opening, release FROM restriction");
+  return v.sql(
+      "SELECT statement FROM customer; SELECT statement FROM access; SELECT opening, release FROM restriction");
 }
 
 bool depends_on(TempVault& v, const std::string& name) {
