@@ -542,9 +542,13 @@ void Keeper::open_file(Session& session, std::uint32_t item) {
 Result<void> Keeper::note_reading(Session& session, std::uint32_t item, const std::string& recording) {
   const KeeperClaim& claim = *session.claim;
   if (claim.erases() || session.noted.contains(item)) return {};
-  auto r = vault_.audit().act([&] {
-    return vault_.audit().note({"recording.read", vault::reader_of(claim.row().kind), {recording, claim.id()}, ""});
-  });
+  const auto note = [&] {
+    return vault_.audit().act([&] {
+      return vault_.audit().note({"recording.read", vault::reader_of(claim.row().kind), {recording, claim.id()}, ""});
+    });
+  };
+  auto r = note();
+  if (!r && follow_roles()) r = note();
   if (r) session.noted.insert(item);
   return r;
 }
