@@ -106,8 +106,7 @@ Address public_address(const vault::Vault& vault) {
 
 namespace {
 
-Json as_json(const vault::Delivery& d, const Address& address, const Fingerprints& host,
-             const LetterFiles* files) {
+Json as_json(const vault::Delivery& d, const Address& address, const Fingerprints& host, const LetterFiles* files) {
   Json json{{"delivery", d.id},
             {"account", d.account},
             {"password", kSecretMark},

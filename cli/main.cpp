@@ -23,10 +23,11 @@ void add_everything(CLI::App& app, cli::Context& context) {
       "Exit codes: 0 done, 1 failed or some of several failed, 2 usage, 3 not found or nothing to do, 4 denied or\n"
       "wrong passphrase, 5 expired, 6 damaged, 7 busy, 8 restricted\n\n"
       "Example:\n  callvault deliver acme --all --vault /srv/callvault --identity ~/it-manager.age");
-  for (const auto add : {cli::add_init,  cli::add_customer, cli::add_ingest,  cli::add_watch,   cli::add_list,
-                         cli::add_show,  cli::add_get,      cli::add_verify,  cli::add_deliver, cli::add_delivery,
-                         cli::add_grant, cli::add_standing, cli::add_restrict, cli::add_release, cli::add_open,    cli::add_audit,
-                         cli::add_check, cli::add_hostkey,  cli::add_role,    cli::add_key,     cli::add_recorder})
+  for (const auto add :
+       {cli::add_init,     cli::add_customer, cli::add_ingest,  cli::add_watch,    cli::add_list,  cli::add_show,
+        cli::add_get,      cli::add_verify,   cli::add_deliver, cli::add_delivery, cli::add_grant, cli::add_standing,
+        cli::add_restrict, cli::add_release,  cli::add_open,    cli::add_audit,    cli::add_check, cli::add_hostkey,
+        cli::add_role,     cli::add_key,      cli::add_recorder})
     add(app, context);
 }
 

@@ -53,9 +53,10 @@ std::optional<RecorderRow> first(std::vector<RecorderRow> rows) {
 Result<std::string> Catalog::kind_of_account(const std::string& name) {
   return guarded("look for account", [&]() -> Result<std::string> {
     std::string kind;
-    state_->sql << "SELECT 'a customer' FROM customer WHERE id = :name UNION ALL"
-                   " SELECT 'a recorder' FROM recorder WHERE name = :name2 AND state = 'open' UNION ALL"
-                   " SELECT 'a grantee' FROM access WHERE account = :name3 AND kind = 'grant' AND state = 'open' LIMIT 1",
+    state_->sql
+        << "SELECT 'a customer' FROM customer WHERE id = :name UNION ALL"
+           " SELECT 'a recorder' FROM recorder WHERE name = :name2 AND state = 'open' UNION ALL"
+           " SELECT 'a grantee' FROM access WHERE account = :name3 AND kind = 'grant' AND state = 'open' LIMIT 1",
         use(name, "name"), use(name, "name2"), use(name, "name3"), into(kind);
     return state_->sql.got_data() ? kind : std::string();
   });

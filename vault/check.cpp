@@ -35,9 +35,9 @@ class Checker {
     if (request_.repair) {
       if (auto r = repair(); !r) return r.error();
     }
-    for (const auto step : {&Checker::catalogue, &Checker::audit_log, &Checker::recordings, &Checker::accesses,
-                            &Checker::old_slots, &Checker::restrictions, &Checker::recorders, &Checker::roles,
-                            &Checker::surroundings}) {
+    for (const auto step :
+         {&Checker::catalogue, &Checker::audit_log, &Checker::recordings, &Checker::accesses, &Checker::old_slots,
+          &Checker::restrictions, &Checker::recorders, &Checker::roles, &Checker::surroundings}) {
       if (auto r = (this->*step)(); !r) return r.error();
     }
     return std::move(findings_);
@@ -276,7 +276,7 @@ class Checker {
       if (entry.name == "recorder.added") noted[entry.subjects[1]] = entry.subjects[0];
       if (entry.name == "recorder.removed") noted.erase(entry.subjects[1]);
     });
-    if (!r) return r;
+    if (!r) return r.error().fault == base::Fault::damaged ? Result<void>() : r;  // a damaged log is named already
     auto rows = vault_.catalog().recorders();
     if (!rows) return rows.error();
     for (const auto& row : *rows) {

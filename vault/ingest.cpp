@@ -243,7 +243,8 @@ Result<void> finish(Vault& vault, const IngestRequest& request, Taking& taking) 
                  "quarantined: " + taking.quarantine + "; it is sealed, but not delivered until somebody looks at it"};
   }
   if (request.remove_source) {
-    if (auto r = remove_source(vault.files(), taking.file.path, taking.source, taking.job.metadata.sidecar); !r) return r;
+    if (auto r = remove_source(vault.files(), taking.file.path, taking.source, taking.job.metadata.sidecar); !r)
+      return r;
   }
   if (taking.outcome.left_out.empty()) return {};
   std::string why;

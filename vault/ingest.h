@@ -35,7 +35,7 @@ struct IngestOutcome {
   bool duplicate = false;  // the same path and content is in the vault already
   bool quarantined = false;
   std::vector<std::string> left_out;  // why accesses that take it in did not get it; it is sealed and held all the same
-  std::optional<base::Error> error;  // also the reason of a quarantine
+  std::optional<base::Error> error;   // also the reason of a quarantine
   // The error is the vault's (a full disk, a busy catalogue), not the file's: the same file can be taken in later.
   bool vault_failed = false;
 };
@@ -48,8 +48,8 @@ constexpr std::uint64_t kBatchBytes = std::uint64_t{64} << 20;
 // Called once for each file, in their order.
 using IngestDone = std::function<void(const IngestOutcome&)>;
 
-// One regular file. When the roster was changed since `vault` was opened, here and in all below, `vault` is opened anew:
-// keep nothing that points into it.
+// One regular file. When the roster was changed since `vault` was opened, here and in all below, `vault` is opened
+// anew: keep nothing that points into it.
 IngestOutcome ingest_file(Vault& vault, const base::Path& source, const base::Path& below,
                           const IngestRequest& request);
 

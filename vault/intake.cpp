@@ -25,7 +25,7 @@ void describe(const CallFacts& facts, const std::string& category, base::Seconds
 }
 
 base::Result<std::vector<std::string>> hold(Vault& vault, const Sealed& sealed, const std::string& quarantine,
-                        const std::string& source_key, const std::string& recorder) {
+                                            const std::string& source_key, const std::string& recorder) {
   if (auto r = vault.roster_is_newest(); !r) return r.error();  // else it is sealed for those who held the roles before
   RecordingRow row;
   row.columns = sealed.columns;

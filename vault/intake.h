@@ -20,9 +20,10 @@ void describe(const CallFacts& facts, const std::string& category, base::Seconds
               Metadata& metadata);
 
 // Inside vault.audit().act(): the row goes from writing to sealed, with everything that belongs to it and its entry in
-// the log. Fault::busy: the roster was changed since the vault was opened. `quarantine`: reason, or empty. `source_key`: vault.source_key(). `recorder`: who uploaded it, or empty. Returns why accesses that
-// take it in did not get it (vault/collect.h); it is held all the same.
+// the log. Fault::busy: the roster was changed since the vault was opened. `quarantine`: reason, or empty.
+// `source_key`: vault.source_key(). `recorder`: who uploaded it, or empty. Returns why accesses that take it in did not
+// get it (vault/collect.h); it is held all the same.
 base::Result<std::vector<std::string>> hold(Vault& vault, const Sealed& sealed, const std::string& quarantine,
-                        const std::string& source_key, const std::string& recorder = "");
+                                            const std::string& source_key, const std::string& recorder = "");
 
 }  // namespace vault

@@ -43,9 +43,9 @@ struct Offer {
 // of it, a slot stays unused.
 base::Result<Offer> prepare_offer(Vault& vault, const Actor& actor, const OfferTerms& terms, Contents& contents);
 
-// Inside the transaction of the act: the access begins. Items of a delivery are exclusive. A recording that was moved to
-// another slot since it was opened is opened and sealed once more. Faults: busy (a recording is in another delivery, or
-// who holds which role was changed), restricted and not_found (since it was opened).
+// Inside the transaction of the act: the access begins. Items of a delivery are exclusive. A recording that was moved
+// to another slot since it was opened is opened and sealed once more. Faults: busy (a recording is in another delivery,
+// or who holds which role was changed), restricted and not_found (since it was opened).
 base::Result<void> add_offer(Vault& vault, const Actor& actor, Offer& offer, Contents& contents);
 
 // Before it: Fault::busy when the account cannot have so many open accesses more.

@@ -35,8 +35,8 @@ keys::NoteFields fields_of(const RecorderRow& row, const std::string& by) {
   return note;
 }
 
-Result<void> sign(const Actor& actor, RecorderRow& row) {
-  auto statement = actor.signer.sign(fields_of(row, actor.holder.name).print());
+Result<void> sign(const keys::NoteSigner& signer, RecorderRow& row) {
+  auto statement = signer.sign(fields_of(row, signer.verifier().name()).print());
   if (!statement) return statement.error();
   row.statement = std::move(*statement);
   return {};
@@ -67,6 +67,12 @@ Result<void> verified_recorder(const Vault& vault, const RecorderRow& row) {
   return Error{Fault::damaged, label(row) + " was changed: its statement says otherwise"};
 }
 
+Result<RecorderRow> recorder_signed_anew(const Vault& vault, RecorderRow row, const keys::NoteSigner& successor) {
+  if (auto r = verified_recorder(vault, row); !r) return r.error();
+  if (auto r = sign(successor, row); !r) return r.error();
+  return row;
+}
+
 Result<void> add_recorder(Vault& vault, const Actor& actor, const NewRecorder& recorder) {
   if (auto r = may(actor.holder.role, Action::add_recorder); !r) return r;
   if (!valid_account(recorder.name)) return Error{Fault::usage, "a recorder's name is 1 to 32 of a-z, 0-9 and -"};
@@ -81,7 +87,7 @@ Result<void> add_recorder(Vault& vault, const Actor& actor, const NewRecorder& r
   row.customer = recorder.customer;
   row.category = recorder.category;
   row.signed_at = row.created_at = vault.clock().now();
-  if (auto r = sign(actor, row); !r) return r;
+  if (auto r = sign(actor.signer, row); !r) return r;
   Catalog& catalog = vault.catalog();
   return vault.audit().act([&]() -> Result<void> {
     if (auto r = takes_in_for(catalog, row.customer); !r) return r;
@@ -102,7 +108,7 @@ Result<void> remove_recorder(Vault& vault, const Actor& actor, const std::string
     if (auto r = verified_recorder(vault, **row); !r) return r;
     (*row)->state = "removed";
     (*row)->signed_at = vault.clock().now();
-    if (auto r = sign(actor, **row); !r) return r;
+    if (auto r = sign(actor.signer, **row); !r) return r;
     if (auto r = vault.catalog().put_recorder(**row); !r) return r;
     return vault.audit().note({"recorder.removed", actor.holder.name, {name, (*row)->id}, ""});
   });

@@ -27,6 +27,8 @@ base::Result<void> remove_recorder(Vault& vault, const Actor& actor, const std::
 
 // Signed by somebody who may, and says what the row says. Fault::damaged, Fault::denied.
 base::Result<void> verified_recorder(const Vault& vault, const RecorderRow& row);
+// The row under another's signature, once its own was verified (vault/signed_anew.h). Errors as above.
+base::Result<RecorderRow> recorder_signed_anew(const Vault& vault, RecorderRow row, const keys::NoteSigner& successor);
 
 // The recorder of this account with this key (as over the wire), if there is one that may upload now. Looks for both at
 // once, so that who does not know the key learns nothing of the account. A row that does not verify is no recorder, and

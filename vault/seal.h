@@ -55,8 +55,8 @@ class Sealer {
   std::unique_ptr<State> state_;
 };
 
-// All of a source at once. Fault::damaged: the source cannot be read; all else is the vault's. The object is written but
-// not synced. Nothing that opens it stays in memory but the key in the result: let it go soon.
+// All of a source at once. Fault::damaged: the source cannot be read; all else is the vault's. The object is written
+// but not synced. Nothing that opens it stays in memory but the key in the result: let it go soon.
 base::Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
                           base::Files& files);
 

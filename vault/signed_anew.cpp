@@ -2,6 +2,7 @@
 
 #include "vault/access.h"
 #include "vault/customer.h"
+#include "vault/recorder.h"
 #include "vault/restriction.h"
 
 namespace vault {
@@ -38,6 +39,22 @@ struct Pass {
         continue;
       }
       if (auto r = vault.catalog().set_customer_statement(row.id, *anew); !r) return r;
+      ++done.statements;
+    }
+    return {};
+  }
+
+  Result<void> recorders() {
+    auto rows = vault.catalog().recorders();
+    if (!rows) return rows.error();
+    for (const auto& row : *rows) {
+      if (!is_theirs(row.statement)) continue;
+      auto anew = recorder_signed_anew(vault, row, successor);
+      if (!anew) {
+        if (auto r = leave(anew.error()); !r) return r;
+        continue;
+      }
+      if (auto r = vault.catalog().put_recorder(*anew); !r) return r;
       ++done.statements;
     }
     return {};
@@ -92,7 +109,7 @@ Result<SignedAnew> sign_anew(Vault& vault, const std::vector<keys::NoteVerifier>
                              const keys::NoteSigner& successor) {
   Pass pass{vault, leavers, successor, {}};
   if (leavers.empty()) return pass.done;
-  for (const auto step : {&Pass::customers, &Pass::accesses, &Pass::restrictions}) {
+  for (const auto step : {&Pass::customers, &Pass::recorders, &Pass::accesses, &Pass::restrictions}) {
     if (auto r = (pass.*step)(); !r) return r.error();
   }
   return pass.done;

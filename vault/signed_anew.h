@@ -1,6 +1,6 @@
-// Signed anew: what somebody signed whose key counts no more. Customers, accesses and restrictions are believed only
-// under the signature of somebody who holds a role today; so when a key leaves, somebody who stays takes over what it
-// signed, in the same transaction.
+// Signed anew: what somebody signed whose key counts no more. Customers, recorders, accesses and restrictions are
+// believed only under the signature of somebody who holds a role today; so when a key leaves, somebody who stays takes
+// over what it signed, in the same transaction.
 #pragma once
 
 #include "vault/vault.h"

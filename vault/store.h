@@ -28,7 +28,7 @@ class Store {
   base::Result<void> commit(const std::string& id, const base::Fd& object) { return commit({{id, object.get()}}); }
   base::Result<base::Fd> open(const std::string& id) const;     // Fault::damaged when it is missing
   base::Result<void> remove(const std::set<std::string>& ids);  // missing ones are fine; synced at the end
-  base::Result<std::vector<std::string>> ids() const;             // incoming ones left out
+  base::Result<std::vector<std::string>> ids() const;           // incoming ones left out
 
   // Uploads. One that is held can be opened before it has moved.
   base::Result<base::Fd> create_incoming(const std::string& id);

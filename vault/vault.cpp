@@ -106,10 +106,11 @@ Result<Vault> Vault::open(const base::Path& folder, const base::Clock& clock, ba
     return Error{Fault::damaged, "service.key is not the key that trust.toml names"};
   auto source_key = read_source_key(folder, *seed);
   if (!source_key) return source_key.error();
+  auto known =
+      catalog->number("slots_generation");  // first: others may erase meanwhile, the slots before the catalogue
+  if (!known) return known.error();
   auto slots = keys::Slots::open({config->slots_dir, config->slots_mirror}, files);
   if (!slots) return slots.error().at("key-slot store");
-  auto known = catalog->number("slots_generation");
-  if (!known) return known.error();
   if (slots->generation() < known->value_or(0))
     return Error{Fault::damaged, "the key-slot store is older than the catalogue: it was put back from a copy"};
 

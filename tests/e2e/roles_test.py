@@ -115,6 +115,13 @@ class Table(WithRoles):
         def unused():
             return f"{out}-{next(numbers)}"
 
+        ssh_key = os.path.join(self.folder, "recorder.pub")
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ssh_key.removesuffix(".pub")], check=True)
+
+        def made(*command):
+            self.it(*command)
+            return command[2]
+
         # What to try, and what it takes: each call of a maker is a new command that could succeed.
         attempts = {
             "add a customer": lambda: ("customer", "add", f"new-{next(numbers)}"),
@@ -132,6 +139,17 @@ class Table(WithRoles):
             "take a role from somebody": lambda: ("role", "remove", "spare"),
             "rotate keys": lambda: ("key", "rotate", "--host-key"),
             "drill the recovery": lambda: ("key", "drill", "--sample", "2"),
+            "add a recorder": lambda: ("recorder", "add", f"pbx-{next(numbers)}", "--ssh-key", ssh_key, "--own"),
+            "remove a recorder": lambda: ("recorder", "remove", made("recorder", "add", f"pbx-{next(numbers)}",
+                                                                     "--ssh-key", ssh_key, "--own")),
+            "grant": lambda: ("grant", ids[2], "--to", f"reader-{next(numbers)}"),
+            "revoke a grant": lambda: ("grant", "revoke", self.it("grant", ids[2], "--to", f"reader-{next(numbers)}",
+                                                                  "--json").json()[0]["grant"]),
+            "add a standing log-in": lambda: ("standing", "add", made("customer", "add", f"c-{next(numbers)}"),
+                                              "--category", "message"),
+            "revoke a standing log-in": lambda: ("standing", "revoke", self.it(
+                "standing", "add", made("customer", "add", f"c-{next(numbers)}"), "--category", "message", "--json")
+                .json()["standing"]),
             "name a new IT Manager": lambda: ("key", "recover", "-o", unused(), "--name", "nora",
                                               "--new-passphrase-file", self.vault.passphrase),
         }

@@ -218,9 +218,9 @@ TEST_F(AuditTest, DetailsOpenForTheItManagerOnly) {
   const auto it_manager = v.it_manager();
   EXPECT_EQ(must(v->audit().entries(last, 1, &it_manager)).at(0).details, "{\"name\":\"Ms Brightwater\"}");
   EXPECT_EQ(must(v->audit().entries(last, 1, nullptr)).at(0).details, "");
-  EXPECT_FAULT(Fault::denied, v->audit().entries(last, 1, &tech));
+  EXPECT_EQ(must(v->audit().entries(last, 1, &tech)).at(0).details, "");
   const auto recovery = v.recovery();
-  EXPECT_FAULT(Fault::denied, v->audit().entries(last, 1, &recovery));
+  EXPECT_EQ(must(v->audit().entries(last, 1, &recovery)).at(0).details, "");
   EXPECT_FALSE(v.holds(base::as_bytes("Brightwater")));
   EXPECT_FALSE(v.holds(base::as_bytes(base::base64(base::as_bytes("Brightwater")).substr(0, 12))));
 }

@@ -6,6 +6,7 @@
 #include "vault/claim.h"
 #include "vault/customer.h"
 #include "vault/erase.h"
+#include "vault/recorder.h"
 #include "vault/restriction.h"
 
 namespace vault {
@@ -69,6 +70,24 @@ TEST(AddRole, CustomersNamesOpenForTheNewSet) {
   must(remove_role(*v, v.actor(), "tom"));
   EXPECT_FAULT(Fault::denied, customer_name(must(v->catalog().customer("acme")), tom));
   EXPECT_EQ(must(customer_name(must(v->catalog().customer("acme")), v.recovery())), "Acme Ltd");
+}
+
+TEST(RemoveRole, RecordersOfALeaverUploadOn) {
+  TempVault v;
+  const auto tom = joined(v, Role::tech_manager, "tom");
+  base::Bytes blob;
+  base::put_string(blob, "ssh-ed25519");
+  base::put_string(blob, base::Bytes(32, std::byte{1}));
+  for (const std::string name : {"pbx-1", "pbx-2"})
+    must(add_recorder(*v, acting(v, tom), {name, must(SshKey::from_blob(blob)), "customer", "acme", ""}));
+  must(remove_recorder(*v, acting(v, tom), "pbx-2"));
+  v.sql("UPDATE recorder SET category = 'edited' WHERE name = 'pbx-2'");
+  must(remove_role(*v, v.actor(), "tom"));
+  const auto kept = must(v->catalog().recorder("pbx-1")).value();
+  EXPECT_OK(verified_recorder(*v, kept));
+  EXPECT_EQ(kept.statement.find("\xe2\x80\x94 tom "), std::string::npos);
+  const auto edited = must(v->catalog().recorder("pbx-2")).value();
+  EXPECT_FAULT(Fault::denied, verified_recorder(*v, edited)) << "nobody signs what was edited";
 }
 
 TEST(AddRole, OnlyTheItManagerAndNothingChanges) {
