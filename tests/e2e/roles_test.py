@@ -149,7 +149,7 @@ class Table(WithRoles):
                                               "--category", "message"),
             "revoke a standing log-in": lambda: ("standing", "revoke", self.it(
                 "standing", "add", made("customer", "add", f"c-{next(numbers)}"), "--category", "message", "--json")
-                .json()["standing"]),
+                .json()[0]["standing"]),
             "name a new IT Manager": lambda: ("key", "recover", "-o", unused(), "--name", "nora",
                                               "--new-passphrase-file", self.vault.passphrase),
         }
