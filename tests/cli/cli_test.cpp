@@ -1256,7 +1256,7 @@ TEST_F(Cli, ARecorderIsAddedListedAndRemoved) {
   EXPECT_EQ(one["customer"], "acme");
   EXPECT_EQ(one["category"], "message");
   EXPECT_EQ(one["key"], kKey);
-  EXPECT_EQ(one["fingerprint"], "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU");
+  EXPECT_EQ(one["fingerprint"], "SHA256:RXm/ruZ0eTzRXKwi1AQEDynB0VgHQ2ac9KPSFdf/YnA");
   EXPECT_EQ(json(bare({"recorder", "list", "--json"})), Json::array({one}));
   EXPECT_NE(bare({"recorder", "list"}).out.find("pbx-1  open"), std::string::npos);
   EXPECT_EQ(manager({"recorder", "remove", "pbx-1"}).code, 0);
