@@ -5,7 +5,6 @@
 #include "cli/dates.h"
 #include "cli/letter.h"
 #include "cli/output.h"
-#include "keys/host_key.h"
 #include "vault/standing.h"
 
 namespace cli {
@@ -20,14 +19,14 @@ struct Options {
 };
 
 std::string letter(const vault::Standing& s, const std::string& category, const Address& address,
-                   const std::string& fingerprint) {
+                   const HostKeys& keys) {
   const std::string count = std::to_string(s.recordings) + (s.recordings == 1 ? " recording" : " recordings");
   std::string text = "Standing log-in " + s.id + " for " + s.account + ": category " + category + ", " + count +
                      " until now, " + human_size(s.bytes) + "\n\n";
   text += "  connect   " + sftp_command(s.account, address) + "\n";
   text += "  account   " + s.account + "\n";
   text += "  password  " + std::string(kSecretMark) + "\n";
-  text += "  host key  ED25519 " + fingerprint + "\n";
+  text += host_key_lines(keys);
   text += "  until     " + base::rfc3339(s.expires) + "\n\n";
   return text +
          "New recordings of this category show as they come in. They can be read as often as needed, at any\n"
@@ -38,23 +37,24 @@ std::string letter(const vault::Standing& s, const std::string& category, const 
 
 Result<void> print_standing(vault::Vault& vault, const vault::Standing& s, const std::string& category, bool json) {
   const Address address = public_address(vault);
-  const auto fingerprint = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
-  if (!fingerprint) return fingerprint.error();
+  const auto keys = host_keys(vault);
+  if (!keys) return keys.error();
   if (s.restricted != 0)
     say_warning("left out because restricted: " + std::to_string(s.restricted) +
                 "; after their release they come in with a new standing log-in only");
   hint_about(address);
-  if (!json) return print_with_secrets(letter(s, category, address, *fingerprint), {&s.password});
-  const Json one{{"standing", s.id},
-                 {"account", s.account},
-                 {"category", category},
-                 {"password", kSecretMark},
-                 {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
-                 {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
-                 {"fingerprint", *fingerprint},
-                 {"recordings", s.recordings},
-                 {"bytes", s.bytes},
-                 {"expires", base::rfc3339(s.expires)}};
+  if (!json) return print_with_secrets(letter(s, category, address, *keys), {&s.password});
+  Json one{{"standing", s.id},
+           {"account", s.account},
+           {"category", category},
+           {"password", kSecretMark},
+           {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
+           {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
+           {"fingerprint", keys->present},
+           {"recordings", s.recordings},
+           {"bytes", s.bytes},
+           {"expires", base::rfc3339(s.expires)}};
+  if (!keys->next.empty()) one["next_fingerprint"] = keys->next;
   return print_with_secrets(Json::array({one}).dump(2, ' ', true) + "\n", {&s.password});
 }
 

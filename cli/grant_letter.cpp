@@ -4,7 +4,6 @@
 
 #include "cli/letter.h"
 #include "cli/output.h"
-#include "keys/host_key.h"
 
 namespace cli {
 
@@ -18,13 +17,13 @@ std::string head(const vault::Grant& grant) {
   return "Grant " + grant.id + " for " + grant.account + ": " + count + ", " + human_size(grant.bytes) + "\n\n";
 }
 
-std::string folder_letter(const vault::Grant& grant, const Address& address, const std::string& fingerprint,
+std::string folder_letter(const vault::Grant& grant, const Address& address, const HostKeys& keys,
                           const std::string& checkpoint) {
   std::string text = head(grant);
   text += "  connect   " + sftp_command(grant.account, address) + "\n";
   text += "  account   " + grant.account + "\n";
   text += "  password  " + std::string(kSecretMark) + "\n";
-  text += "  host key  ED25519 " + fingerprint + "\n";
+  text += host_key_lines(keys);
   text += "  until     " + base::rfc3339(grant.expires) + "\n\n";
   text +=
       "With WinSCP or FileZilla: protocol SFTP, this host and port, this account as user name. At the first\n"
@@ -58,14 +57,13 @@ std::string file_letter(const vault::Grant& grant, const std::string& file) {
 Result<void> print_grant(vault::Vault& vault, const vault::Grant& grant, const std::string& file, bool json) {
   const bool is_file = !file.empty();
   const Address address = is_file ? Address() : public_address(vault);
-  const auto fingerprint = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
-  if (!fingerprint) return fingerprint.error();
+  const auto keys = host_keys(vault);
+  if (!keys) return keys.error();
   const auto checkpoint = vault.audit().checkpoint();
   if (!checkpoint) return checkpoint.error();
   if (!is_file) hint_about(address);
   if (!json) {
-    const std::string letter =
-        is_file ? file_letter(grant, file) : folder_letter(grant, address, *fingerprint, *checkpoint);
+    const std::string letter = is_file ? file_letter(grant, file) : folder_letter(grant, address, *keys, *checkpoint);
     return print_with_secrets(letter, {&grant.password});
   }
   Json one{{"grant", grant.id},
@@ -73,11 +71,12 @@ Result<void> print_grant(vault::Vault& vault, const vault::Grant& grant, const s
            {"password", kSecretMark},
            {"host", address.host.empty() ? Json(nullptr) : Json(address.host)},
            {"port", address.port == 0 ? Json(nullptr) : Json(address.port)},
-           {"fingerprint", is_file ? Json(nullptr) : Json(*fingerprint)},
+           {"fingerprint", is_file ? Json(nullptr) : Json(keys->present)},
            {"recordings", grant.recordings},
            {"bytes", grant.bytes},
            {"expires", is_file ? Json(nullptr) : Json(base::rfc3339(grant.expires))}};
   if (is_file) one["file"] = file;
+  if (!is_file && !keys->next.empty()) one["next_fingerprint"] = keys->next;
   const std::string text = Json::array({one}).dump(2, ' ', true, Json::error_handler_t::replace);
   return print_with_secrets(text + "\n", {&grant.password});
 }

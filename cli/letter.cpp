@@ -39,10 +39,6 @@ Address parse_address(std::string_view text) {
 
 bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
 
-struct Fingerprints {
-  std::string present, next;  // next: announced before it is in use; empty: there is none
-};
-
 std::string collecting_words(const vault::Delivery& d) {
   const auto number = [](std::size_t n) { return "number " + std::to_string(n); };
   const std::string head = d.of == 1 ? "It" : "This is " + number(d.number) + " of " + std::to_string(d.of) + ". It";
@@ -50,7 +46,7 @@ std::string collecting_words(const vault::Delivery& d) {
   return head + " takes in what comes once " + number(d.number - 1) + " is fetched, and opens when that has ended.\n";
 }
 
-std::string letter(const vault::Delivery& d, const Address& address, const Fingerprints& host,
+std::string letter(const vault::Delivery& d, const Address& address, const HostKeys& host,
                    const std::string& checkpoint) {
   const std::string count = std::to_string(d.recordings) + (d.recordings == 1 ? " recording" : " recordings");
   std::string text = "Delivery " + d.id + " for " + d.account + ": " + count + ", " + human_size(d.bytes) + "\n\n";
@@ -58,8 +54,7 @@ std::string letter(const vault::Delivery& d, const Address& address, const Finge
   text += "  connect   " + sftp_command(d.account, address) + "\n";
   text += "  account   " + d.account + "\n";
   text += "  password  " + std::string(kSecretMark) + "\n";
-  text += "  host key  ED25519 " + host.present + "\n";
-  if (!host.next.empty()) text += "  or soon   ED25519 " + host.next + "\n";
+  text += host_key_lines(host);
   text += "  until     " + base::rfc3339(d.expires) + " for the first log-in\n\n";
   text +=
       "The password works once, for one download session, and is shown here only. Each recording is\n"
@@ -69,6 +64,19 @@ std::string letter(const vault::Delivery& d, const Address& address, const Finge
 }
 
 }  // namespace
+
+Result<HostKeys> host_keys(const vault::Vault& vault) {
+  auto present = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
+  if (!present) return present.error();
+  auto next = vault::next_host_key_fingerprint(vault);
+  if (!next) return next.error();
+  return HostKeys{std::move(*present), std::move(*next)};
+}
+
+std::string host_key_lines(const HostKeys& keys) {
+  const std::string present = "  host key  ED25519 " + keys.present + "\n";
+  return keys.next.empty() ? present : present + "  or soon   ED25519 " + keys.next + "\n";
+}
 
 std::string sftp_command(const std::string& account, const Address& address) {
   if (address.host.empty()) return "sftp " + account + "@HOST";
@@ -106,7 +114,7 @@ Address public_address(const vault::Vault& vault) {
 
 namespace {
 
-Json as_json(const vault::Delivery& d, const Address& address, const Fingerprints& host, const LetterFiles* files) {
+Json as_json(const vault::Delivery& d, const Address& address, const HostKeys& host, const LetterFiles* files) {
   Json json{{"delivery", d.id},
             {"account", d.account},
             {"password", kSecretMark},
@@ -134,10 +142,8 @@ Json as_json(const vault::Delivery& d, const Address& address, const Fingerprint
 Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Delivery>& deliveries, bool json,
                               const std::vector<LetterFiles>& files) {
   const Address address = public_address(vault);
-  const auto fingerprint = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
-  if (!fingerprint) return fingerprint.error();
-  const auto next = vault::next_host_key_fingerprint(vault);
-  if (!next) return next.error();
+  const auto keys = host_keys(vault);
+  if (!keys) return keys.error();
   const auto checkpoint = vault.audit().checkpoint();
   if (!checkpoint) return checkpoint.error();
   std::vector<const base::SecretBytes*> passwords;
@@ -149,10 +155,10 @@ Result<void> print_deliveries(vault::Vault& vault, const std::vector<vault::Deli
     if (d.restricted != 0)
       say_warning("left out of " + d.id + " because restricted: " + std::to_string(d.restricted) +
                   " (\"callvault list\" names them)");
-    all.push_back(as_json(d, address, {*fingerprint, *next}, in_files));
+    all.push_back(as_json(d, address, *keys, in_files));
     if (in_files == nullptr) {
       passwords.push_back(&d.password);
-      letters += (letters.empty() ? "" : "\n") + letter(d, address, {*fingerprint, *next}, *checkpoint);
+      letters += (letters.empty() ? "" : "\n") + letter(d, address, *keys, *checkpoint);
     } else {
       written.push_back({d.id, d.account, std::to_string(d.recordings), in_files->letter, in_files->sheet});
     }

@@ -26,8 +26,16 @@ struct Address {
 };
 Address public_address(const vault::Vault& vault);
 
-// Parts of every letter: how to connect with OpenSSH, a text set in by two columns, and on stderr what is missing for
-// people to find the server.
+// What the server shows: fingerprints, "SHA256:...".
+struct HostKeys {
+  std::string present;
+  std::string next;  // announced before it is in use; empty: there is none
+};
+base::Result<HostKeys> host_keys(const vault::Vault& vault);
+
+// Parts of every letter: a line for each host key, how to connect with OpenSSH, a text set in by two columns, and on
+// stderr what is missing for people to find the server.
+std::string host_key_lines(const HostKeys& keys);
 std::string sftp_command(const std::string& account, const Address& address);
 std::string indented(std::string_view text);
 void hint_about(const Address& address);

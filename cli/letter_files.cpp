@@ -3,7 +3,6 @@
 #include <boost/filesystem/operations.hpp>
 
 #include "cli/output.h"
-#include "keys/host_key.h"
 
 namespace cli {
 
@@ -49,7 +48,7 @@ std::string session_words(const vault::Config& config, const LetterFolder::Sessi
          "\n";
 }
 
-std::string letter_for(const vault::Delivery& d, const Address& address, const std::string& host_key,
+std::string letter_for(const vault::Delivery& d, const Address& address, const HostKeys& keys,
                        const std::string& sender, base::Seconds now, const std::string& checkpoint,
                        const std::string& about_session) {
   const std::string port = std::to_string(address.port);
@@ -62,7 +61,7 @@ std::string letter_for(const vault::Delivery& d, const Address& address, const s
   text += "  host      " + address.host + "\n";
   text += "  port      " + port + "\n";
   text += "  account   " + d.account + "\n";
-  text += "  host key  ED25519 " + host_key + "\n";
+  text += host_key_lines(keys);
   text += "  until     " + base::rfc3339(d.expires) + " (UTC) for the first log-in\n\n";
   text += order_of(d);
   text +=
@@ -116,8 +115,8 @@ Result<LetterFolder> LetterFolder::open(const vault::Vault& vault, const std::st
     return Error{Fault::failed,
                  "letters must name the address: set public_host and public_port in callvault.toml, or start "
                  "callvaultd"};
-  auto host_key = keys::host_key_fingerprint(vault.folder() / vault::file::kHostKey);
-  if (!host_key) return host_key.error();
+  auto keys = host_keys(vault);
+  if (!keys) return keys.error();
   if (lies_in(folder, vault.folder()))
     return Error{Fault::usage, "passwords do not belong into the vault's folder: take another one for --letters"};
   boost::system::error_code code;
@@ -125,7 +124,7 @@ Result<LetterFolder> LetterFolder::open(const vault::Vault& vault, const std::st
     return Error{Fault::usage, "--letters names something that is no folder"};
   if (auto r = base::system_files().make_folder(folder); !r)
     return Error{Fault::failed, "folder of --letters: " + r.error().what};
-  return LetterFolder(folder, address, std::move(*host_key));
+  return LetterFolder(folder, address, std::move(*keys));
 }
 
 Result<LetterFiles> LetterFolder::write(vault::Vault& vault, const vault::Delivery& delivery,
@@ -136,7 +135,7 @@ Result<LetterFiles> LetterFolder::write(vault::Vault& vault, const vault::Delive
   const base::Path sheet = folder_ / (delivery.account + "-" + delivery.id + ".password.txt");
   base::Files& files = base::system_files();
   const vault::Config& config = vault.config();
-  const std::string text = letter_for(delivery, address_, host_key_, config.operator_name, vault.clock().now(),
+  const std::string text = letter_for(delivery, address_, host_keys_, config.operator_name, vault.clock().now(),
                                       *checkpoint, session_words(config, session));
   if (auto r = write_new_file(letter, text, {}); !r) return r.error().at("letter");
   auto done = write_new_file(sheet, sheet_for(delivery), {&delivery.password});

@@ -21,11 +21,11 @@ class LetterFolder {
   base::Result<LetterFiles> write(vault::Vault& vault, const vault::Delivery& delivery, const Session& session) const;
 
  private:
-  LetterFolder(base::Path folder, Address address, std::string host_key)
-      : folder_(std::move(folder)), address_(std::move(address)), host_key_(std::move(host_key)) {}
+  LetterFolder(base::Path folder, Address address, HostKeys keys)
+      : folder_(std::move(folder)), address_(std::move(address)), host_keys_(std::move(keys)) {}
   base::Path folder_;
   Address address_;
-  std::string host_key_;
+  HostKeys host_keys_;
 };
 
 }  // namespace cli

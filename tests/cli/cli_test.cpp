@@ -921,6 +921,28 @@ TEST_F(Letters, ALetterAndASheetWithThePasswordForEachDelivery) {
     EXPECT_EQ(elsewhere.find(password), std::string::npos);
 }
 
+TEST_F(Letters, EachNamesTheHostKeyThatIsAnnounced) {
+  const std::string id = take_in();
+  const Ran rotated = manager({"key", "rotate", "--host-key", "--json"});
+  ASSERT_EQ(rotated.code, 0) << rotated.err;
+  const auto next = json(rotated)["fingerprint"].get<std::string>();
+  const std::vector<std::vector<std::string>> commands = {{"standing", "add", "acme", "--category", "inbound"},
+                                                          {"grant", id, "--to", "reader"},
+                                                          {"deliver", "beta", "--collect"},
+                                                          {"deliver", "acme", "--all"}};
+  for (auto command : commands) {
+    const Ran text = manager(command);
+    EXPECT_NE(text.out.find("or soon   ED25519 " + next), std::string::npos) << command[0] << text.err;
+    if (command[0] == "deliver") continue;  // a recording is in one delivery only
+    command.push_back("--json");
+    EXPECT_EQ(json(manager(command))[0]["next_fingerprint"], next) << command[0];
+  }
+  const Ran files = manager({"deliver", "beta", "--collect", "--letters", letters().string(), "--json"});
+  ASSERT_EQ(files.code, 0) << files.err;
+  EXPECT_EQ(json(files)[0]["next_fingerprint"], next);
+  EXPECT_NE(read(json(files)[0]["letter"].get<std::string>()).find(next), std::string::npos);
+}
+
 TEST_F(Letters, OfSeveralPasswordsEachHasItsOwn) {
   const Ran ran = manager({"deliver", "acme", "beta", "--collect", "--count", "2", "--letters", letters().string()});
   ASSERT_EQ(ran.code, 0) << ran.err;
