@@ -1,6 +1,7 @@
 #include "cli/prompt.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -32,15 +33,24 @@ void remember(int signal) { caught = signal; }
 
 const Error kTooLong{Fault::denied, "a passphrase has at most 1024 bytes"};
 
-// While it lives the terminal shows nothing that is typed, and signals are only remembered.
+// While it lives the terminal shows nothing that is typed, and signals are only remembered. They come in while
+// wait_for_input() waits and at no other time: one that came just before the wait would be remembered, and waited over.
 class SilentTerminal {
  public:
   explicit SilentTerminal(int fd) : fd_(fd) {
     caught = 0;
     struct sigaction action {};
-    action.sa_handler = remember;  // without SA_RESTART: a read ends with EINTR
+    action.sa_handler = remember;
     sigemptyset(&action.sa_mask);
-    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before_[i]);
+    sigset_t held;
+    sigemptyset(&held);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      sigaction(kSignals[i], &action, &before_[i]);
+      sigaddset(&held, kSignals[i]);
+    }
+    sigprocmask(SIG_BLOCK, &held, &mask_);
+    waiting_ = mask_;
+    for (const int signal : kSignals) sigdelset(&waiting_, signal);
     silenced_ = ::tcgetattr(fd_, &settings_) == 0;
     if (!silenced_) return;
     termios silent = settings_;
@@ -50,13 +60,24 @@ class SilentTerminal {
   ~SilentTerminal() {
     if (silenced_) ::tcsetattr(fd_, TCSAFLUSH, &settings_);
     for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+    sigprocmask(SIG_SETMASK, &mask_, nullptr);
   }
   SilentTerminal(const SilentTerminal&) = delete;
   SilentTerminal& operator=(const SilentTerminal&) = delete;
   bool silenced() const { return silenced_; }
 
+  // False when a signal came.
+  bool wait_for_input() const {
+    pollfd input{fd_, POLLIN, 0};
+    while (caught == 0)
+      if (::ppoll(&input, 1, nullptr, &waiting_) > 0) return true;
+    return false;
+  }
+
  private:
   int fd_;
+  sigset_t mask_{};
+  sigset_t waiting_{};
   termios settings_{};
   bool silenced_ = false;
   std::array<struct sigaction, kSignals.size()> before_{};
@@ -71,13 +92,13 @@ void write_line(int fd, std::string_view text) {
 }
 
 // One line, or nullopt when a signal came.
-Result<std::optional<SecretBytes>> read_line(int fd) {
+Result<std::optional<SecretBytes>> read_line(int fd, const SilentTerminal& silent) {
   auto line = SecretBytes::zeros(kLongest + 1);
   if (!line) return line.error();
   for (std::size_t size = 0; size <= kLongest; ++size) {
     const auto next = line->reveal_to_write().subspan(size, 1);
+    if (!silent.wait_for_input()) return std::optional<SecretBytes>();
     const ssize_t n = ::read(fd, next.data(), 1);
-    if (n < 0 && caught != 0) return std::optional<SecretBytes>();
     if (n < 0) return Error{Fault::denied, "cannot read the passphrase from the terminal"};
     if (n == 0 || next[0] == std::byte{'\n'}) {
       line->shrink(size);
@@ -100,7 +121,7 @@ Result<SecretBytes> ask_passphrase(std::string_view question) {
       const SilentTerminal silent(terminal.get());
       if (!silent.silenced()) return Error{Fault::denied, "cannot turn the terminal's echo off"};
       write_line(terminal.get(), std::string(question) + ": ");
-      line = read_line(terminal.get());
+      line = read_line(terminal.get(), silent);
       write_line(terminal.get(), "\n");
     }
     if (!line) return line.error();

@@ -1,6 +1,7 @@
 // The command line as its users meet it: the real program, a real vault, exit codes, stdout and stderr. One vault is
 // made for all tests; each test works on a copy of its own.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1197,10 +1198,12 @@ class Terminal {
   void type(const std::string& text) {
     ASSERT_EQ(::write(fd_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }
-  // Reads on until the screen shows `text` (anew) or the program ends.
+  // Reads on until the screen shows `text` (anew) or the program ends; a minute of silence ends the program.
   bool shows(const std::string& text) {
     const auto from = screen_.size();
     for (char byte = 0; screen_.find(text, from) == std::string::npos;) {
+      pollfd more{fd_, POLLIN, 0};
+      if (::poll(&more, 1, 60'000) == 0) ::kill(child_, SIGKILL);
       if (::read(fd_, &byte, 1) != 1) return false;
       screen_ += byte;
     }
@@ -1213,7 +1216,7 @@ class Terminal {
   int end() {  // exit code; 128 + signal
     shows("never shown by the program");
     int status = 0;
-    ::waitpid(child_, &status, 0);
+    if (::waitpid(child_, &status, 0) != child_) return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
   const std::string& screen() const { return screen_; }
@@ -1245,6 +1248,16 @@ TEST_F(Cli, AnInterruptAtTheQuestionTurnsTheEchoOnAgain) {
   EXPECT_EQ(terminal.end(), 128 + SIGINT);
   EXPECT_TRUE(terminal.echoes());
   EXPECT_EQ(terminal.screen().find("half"), std::string::npos);
+}
+
+// The program is held up where its question is written: the interrupt comes before it waits for the answer.
+TEST_F(Cli, AnInterruptBeforeTheAnswerIsAwaitedIsNotMissed) {
+  Terminal terminal({"/usr/bin/strace", "-o", (folder_ / "calls").string(), "-e", "inject=write:delay_exit=500000",
+                     CALLVAULT_BINARY, "customer", "show", "acme", "--vault", vault().string(), "--identity",
+                     identity()});
+  ASSERT_TRUE(terminal.shows("identity file: "));
+  terminal.type("\x03");
+  EXPECT_EQ(terminal.end(), 128 + SIGINT) << terminal.screen();
 }
 
 TEST_F(Cli, InitAsksTwiceAndAgainWhenTheTwoDiffer) {
