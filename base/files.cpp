@@ -77,6 +77,18 @@ class SystemFiles final : public Files {
     return {};
   }
 
+  // Since Linux 5.8 syncfs() tells of everything that could not be written since `fd` was opened.
+  Result<void> sync_together(std::span<const int> fds, const std::set<Path>& folders) override {
+    if (fds.size() > 1) return ::syncfs(fds.front()) == 0 ? Result<void>() : os_error("sync");
+    for (const int fd : fds) {
+      if (auto r = sync(fd); !r) return r;
+    }
+    for (const auto& folder : folders) {
+      if (auto r = sync_folder(folder); !r) return r;
+    }
+    return {};
+  }
+
   Result<void> rename(const Path& from, const Path& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return os_error("rename to " + to.string());
     return {};

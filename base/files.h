@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -71,9 +73,11 @@ class Files {
   virtual Result<Fd> create(const Path& path) = 0;
   virtual Result<void> append(int fd, ByteView bytes) = 0;  // all of it, or an error
   virtual Result<void> write_at(const Path& path, std::uint64_t offset,
-                                ByteView bytes) = 0;                      // existing file; then synced
-  virtual Result<void> sync(int fd) = 0;                                  // data and size are on the device
-  virtual Result<void> sync_folder(const Path& folder) = 0;               // names are on the device
+                                ByteView bytes) = 0;         // existing file; then synced
+  virtual Result<void> sync(int fd) = 0;                     // data and size are on the device
+  virtual Result<void> sync_folder(const Path& folder) = 0;  // names are on the device
+  // The same for all of these at once, which must lie on one file system: one wait, where each alone had its own.
+  virtual Result<void> sync_together(std::span<const int> fds, const std::set<Path>& folders) = 0;
   virtual Result<void> rename(const Path& from, const Path& to) = 0;      // replaces; durable after sync_folder
   virtual Result<void> rename_new(const Path& from, const Path& to) = 0;  // fails when `to` exists
   virtual Result<void> remove(const Path& path) = 0;                      // missing is fine; durable after sync_folder

@@ -48,23 +48,21 @@ Result<void> Store::make(const base::Path& folder) {
 
 Result<base::Fd> Store::create(const std::string& id) {
   if (auto r = check_id(id); !r) return r.error();
-  if (auto r = make(folder_of(id)); !r) return r.error();
+  if (auto r = files_->make_folder(folder_of(id)); !r) return r.error();
   return files_->create(path_of(id));
 }
 
 void Store::begin_commit(const base::Fd& object) { (void)::sync_file_range(object.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
 
 Result<void> Store::commit(const Objects& objects) {
-  std::set<base::Path> folders;
+  std::vector<int> fds;
+  std::set<base::Path> folders{folder_};  // in which create() may have made the others
   for (const auto& [id, object] : objects) {
     if (auto r = check_id(id); !r) return r;
-    if (auto r = files_->sync(object); !r) return r.error().at("object " + id);
+    fds.push_back(object);
     folders.insert(folder_of(id));
   }
-  for (const auto& folder : folders) {
-    if (auto r = files_->sync_folder(folder); !r) return r;
-  }
-  return {};
+  return files_->sync_together(fds, folders);
 }
 
 Result<base::Fd> Store::open(const std::string& id) const {

@@ -262,6 +262,21 @@ TEST(FaultyFilesTest, SyncedNamesStay) {
   EXPECT_TRUE(base::exists(temp / "a"));
 }
 
+TEST(FaultyFilesTest, WhatIsSyncedTogetherStaysAndTheRestGoes) {
+  const TempFolder temp;
+  for (const char* folder : {"here", "there"}) must(system_files().make_folder(temp / folder));
+  FaultyFiles files(7);
+  std::vector<Fd> fds;
+  for (const char* name : {"here/a", "here/b", "there/c"}) {
+    fds.push_back(must(files.create(temp / name)));
+    must(files.append(fds.back().get(), as_bytes(name)));
+  }
+  must(files.sync_together(std::vector{fds[0].get(), fds[1].get()}, {temp / "here"}));
+  EXPECT_FAULT(Fault::failed, files.sync(fds[2].get()));
+  for (const char* name : {"here/a", "here/b"}) EXPECT_EQ(text_of(temp / name), name);
+  EXPECT_FALSE(base::exists(temp / "there/c"));
+}
+
 TEST(FaultyFilesTest, AFileRenamedBeforeItsDataIsSyncedIsCut) {
   const TempFolder temp;
   FaultyFiles files(4);

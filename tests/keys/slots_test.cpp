@@ -395,6 +395,9 @@ TEST_P(SlotsFault, TheSameObjectGoesOnAfterEveryCut) {
       }
       base::Result<void> sync(int fd) override { return to().sync(fd); }
       base::Result<void> sync_folder(const Path& p) override { return to().sync_folder(p); }
+      base::Result<void> sync_together(std::span<const int> fds, const std::set<Path>& folders) override {
+        return to().sync_together(fds, folders);
+      }
       base::Result<void> rename(const Path& a, const Path& b) override { return to().rename(a, b); }
       base::Result<void> rename_new(const Path& a, const Path& b) override { return to().rename_new(a, b); }
       base::Result<void> remove(const Path& p) override { return to().remove(p); }

@@ -65,6 +65,13 @@ struct FaultyFiles::State {
     return *content;
   }
 
+  void data_is_synced(int fd) {
+    if (const auto info = base::info(fd)) data.erase(info->inode);
+  }
+  void names_are_synced(const Path& folder) {
+    std::erase_if(names, [&folder](const Name& name) { return name.folder == folder; });
+  }
+
   void remember_name(const Path& path, std::function<void()> undo) {
     names.push_back({path.parent_path(), std::move(undo)});
   }
@@ -104,15 +111,24 @@ Result<void> FaultyFiles::write_at(const Path& path, std::uint64_t offset, ByteV
 Result<void> FaultyFiles::sync(int fd) {
   if (state_->fails()) return kFault;
   auto r = base::system_files().sync(fd);
-  if (const auto info = base::info(fd); r && info) state_->data.erase(info->inode);
+  if (r) state_->data_is_synced(fd);
   return r;
 }
 
 Result<void> FaultyFiles::sync_folder(const Path& folder) {
   if (state_->fails()) return kFault;
   auto r = base::system_files().sync_folder(folder);
-  if (r) std::erase_if(state_->names, [&folder](const State::Name& name) { return name.folder == folder; });
+  if (r) state_->names_are_synced(folder);
   return r;
+}
+
+Result<void> FaultyFiles::sync_together(std::span<const int> fds, const std::set<Path>& folders) {
+  if (state_->fails()) return kFault;
+  auto r = base::system_files().sync_together(fds, folders);
+  if (!r) return r;
+  for (const int fd : fds) state_->data_is_synced(fd);
+  for (const auto& folder : folders) state_->names_are_synced(folder);
+  return {};
 }
 
 Result<void> FaultyFiles::rename(const Path& from, const Path& to) {

@@ -22,6 +22,7 @@ class FaultyFiles final : public base::Files {
   base::Result<void> write_at(const base::Path& path, std::uint64_t offset, base::ByteView bytes) override;
   base::Result<void> sync(int fd) override;
   base::Result<void> sync_folder(const base::Path& folder) override;
+  base::Result<void> sync_together(std::span<const int> fds, const std::set<base::Path>& folders) override;
   base::Result<void> rename(const base::Path& from, const base::Path& to) override;
   base::Result<void> rename_new(const base::Path& from, const base::Path& to) override;
   base::Result<void> remove(const base::Path& path) override;

@@ -57,7 +57,7 @@ bool refused_as(const IngestOutcome& outcome, Fault fault) {
 
 std::size_t objects(TempVault& v) { return must(v->store().ids()).size(); }
 
-// The system's calls; `before` runs before each one that appends, syncs a folder or removes.
+// The system's calls; `before` runs before each one that appends, commits objects or removes.
 class HookedFiles final : public base::Files {
  public:
   using Hook = std::function<void(const std::string& call)>;
@@ -70,8 +70,9 @@ class HookedFiles final : public base::Files {
     return real_.write_at(path, offset, bytes);
   }
   base::Result<void> sync(int fd) override { return real_.sync(fd); }
-  base::Result<void> sync_folder(const Path& folder) override {
-    return before_("sync_folder"), real_.sync_folder(folder);
+  base::Result<void> sync_folder(const Path& folder) override { return real_.sync_folder(folder); }
+  base::Result<void> sync_together(std::span<const int> fds, const std::set<Path>& folders) override {
+    return before_("commit"), real_.sync_together(fds, folders);
   }
   base::Result<void> rename(const Path& from, const Path& to) override { return real_.rename(from, to); }
   base::Result<void> rename_new(const Path& from, const Path& to) override { return real_.rename_new(from, to); }
@@ -281,7 +282,7 @@ TEST_P(Replaced, SourceStays) {
   const Bytes newer = wav(3000, 2);  // of the same size
   HookedFiles files([&, read = false](const std::string& call) mutable {
     if (call == "append") read = true;
-    if (call != "sync_folder" || !read) return;  // the object's commit, after the source was read
+    if (call != "commit" || !read) return;  // after the source was read
     if (!GetParam()) fs::remove(source);
     testkit::put_file(source, newer);
   });
@@ -303,7 +304,7 @@ TEST(Ingest, ASourceThatIsOpenedAgainStays) {
   int writer = -1;
   HookedFiles files([&, read = false](const std::string& call) mutable {
     if (call == "append") read = true;
-    if (call == "sync_folder" && read) writer = ::open(source.c_str(), O_WRONLY | O_APPEND);
+    if (call == "commit" && read) writer = ::open(source.c_str(), O_WRONLY | O_APPEND);
   });
   v.reopen(files);
   auto request = for_acme();
