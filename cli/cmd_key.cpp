@@ -74,9 +74,7 @@ Result<void> change_passphrase(Context& context, const Options& options) {
 
 // The identity of -o: made here, or the one that a cut run has made.
 Result<keys::Identity> next_identity(Context& context, const Options& options) {
-  if (!base::exists(options.out)) {
-    if (auto r = vault::check_identity_place(options.out); !r) return r.error();
-  }
+  if (auto r = vault::check_identity_folder(options.out); !r) return r.error();
   auto passphrase = context.new_passphrase(options.new_passphrase_file, "Passphrase of the new identity");
   if (!passphrase) return passphrase.error();
   if (base::exists(options.out)) {

@@ -175,7 +175,8 @@ Result<void> Keeper::open_anew() {
   auto again = vault::Vault::open(vault_.folder(), vault_.clock(), vault_.files());
   if (!again) return again.error();
   vault_ = std::move(*again);
-  seen_version_ = -1;  // counted by each connection to the catalogue on its own
+  seen_version_ = -1;     // counted by each connection to the catalogue on its own
+  erase_pending_ = true;  // what did not verify under the keys of before
   (void)send_packet(listener_.get(), encode_limits(listener_settings(vault_.folder(), vault_.config())), Wait::no);
   return {};
 }
@@ -322,7 +323,7 @@ void Keeper::answer_recorder(Session& session, const Ask& request) {
     return end_session(session);
   }
   if (const auto* m = std::get_if<ask::Append>(&request)) {
-    const auto added = upload->second.add(m->data);
+    const auto added = upload->second.add(vault_, m->data);
     if (added) return say(session, say::Accepted{});
     base::log_error(added.error().at("an upload").what);
     return say(session, say::Refused{Refusal::full});
@@ -390,6 +391,7 @@ void Keeper::finish_upload(Session& session, vault::Upload upload, const std::st
     brought.sizes[path] = size;
     return say(session, say::Accepted{});
   }
+  follow_roles();
   const auto held = upload.hold(vault_, *session.recorder, path);
   if (!held) {
     upload.drop(vault_);
@@ -397,6 +399,7 @@ void Keeper::finish_upload(Session& session, vault::Upload upload, const std::st
     return say(session,
                say::Refused{held.error().fault == base::Fault::denied ? Refusal::not_allowed : Refusal::failed});
   }
+  seen_version_ = -1;  // a standing log-in may have taken it in; our own changes do not count as such
   brought.sizes[path] = size;
   brought.held.push_back(path);
   if (brought.held.size() > Drop::kMostNames) {

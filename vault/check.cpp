@@ -10,6 +10,7 @@
 #include "vault/customer.h"
 #include "vault/erase.h"
 #include "vault/ingest.h"
+#include "vault/noted.h"
 #include "vault/open_recording.h"
 #include "vault/recorder.h"
 #include "vault/restriction.h"
@@ -93,8 +94,7 @@ class Checker {
       }
     }
     if (wrong_headers_ > kMostNamed)
-      damage("and " + std::to_string(wrong_headers_ - kMostNamed) +
-             " more headers that are missing or too many: was a change of roles or keys cut? do it again, it goes on");
+      damage("and " + std::to_string(wrong_headers_ - kMostNamed) + " more headers that are missing or too many");
     auto ids = vault_.store().ids();
     if (!ids) return ids.error();
     for (const auto& id : *ids) {
@@ -162,12 +162,19 @@ class Checker {
     return {};
   }
 
+  // Each under its statement, and as the audit log knows it.
   Result<void> accesses() {
+    return vault_.catalog().read([this] { return accesses_of_one_view(); });
+  }
+  Result<void> accesses_of_one_view() {
+    auto said = said_by_log();
+    if (!said) return said.error();
     auto rows = vault_.catalog().accesses(std::nullopt);
     if (!rows) return rows.error();
     for (const auto& row : *rows) {
       if (!running(row)) continue;
       if (auto r = verified_access(vault_, row); !r) damage(r.error().what);
+      if (*said && !(*said)->accesses.contains(row.id)) damage(row.id + ": the audit log does not know it");
       if (auto r = vault_.slots().read(row.slot); !r) damage(row.id + ": its erase secret is gone");
       const auto customer =
           row.kind == "standing" ? vault_.catalog().customer(row.customer) : Result<CustomerRow>(CustomerRow());
@@ -182,8 +189,21 @@ class Checker {
     if (!customers) return customers.error();
     for (const auto& customer : *customers) {
       if (auto r = verified_customer(vault_, customer); !r) damage(r.error().what);
+      if (!*said) continue;
+      const bool added = (*said)->customers.contains(customer.id);
+      const bool open = added && !(*said)->closed.contains(customer.id);
+      if (!added || open != (customer.state == "open"))
+        damage("customer " + customer.id + ": the audit log says otherwise");
     }
     return {};
+  }
+
+  // Nothing: the log is damaged, which is named already.
+  Result<std::optional<Noted>> said_by_log() {
+    auto said = noted(vault_);
+    if (said) return std::optional(std::move(*said));
+    if (said.error().fault == base::Fault::damaged) return std::optional<Noted>();
+    return said.error();
   }
 
   Result<void> old_slots() {
@@ -201,11 +221,11 @@ class Checker {
     return {};
   }
 
-  struct Noted {
+  struct Restricted {
     std::string recording;
     bool released = false;
   };
-  using AllNoted = std::map<std::string, Noted>;  // id of a restriction -> what the audit log says of it
+  using AllRestricted = std::map<std::string, Restricted>;  // id of a restriction -> what the audit log says of it
 
   Result<void> each_noted(const std::function<void(const Audit::Entry&)>& look) {
     for (std::uint64_t next = 0;;) {
@@ -217,8 +237,8 @@ class Checker {
     }
   }
 
-  Result<AllNoted> noted_restrictions() {
-    AllNoted all;
+  Result<AllRestricted> noted_restrictions() {
+    AllRestricted all;
     auto r = each_noted([&](const Audit::Entry& entry) {
       if (entry.subjects.size() != 2) return;
       if (entry.name == "recording.restricted") all[entry.subjects[1]].recording = entry.subjects[0];
@@ -241,7 +261,7 @@ class Checker {
     if (!noted) return {};  // a damaged log is named already
     for (const auto& row : *rows) {
       if (auto r = verified_restriction(vault_, row); !r) damage(r.error().what);
-      const Noted said = (*noted)[row.id];
+      const Restricted said = (*noted)[row.id];
       if (said.recording != row.recording || said.released != (row.closed_at != 0))
         damage("restriction " + row.id + ": the audit log says otherwise");
       noted->erase(row.id);
@@ -256,6 +276,15 @@ class Checker {
 
   // Whoever left must not sign a roster any more, and whoever came must be able to.
   Result<void> roles() {
+    auto said = said_by_log();
+    if (!said) return said.error();
+    if (*said && (*said)->roster_version > vault_.roster().version()) {
+      damage(
+          "recipients.note is older than the audit log knows: an old one was put back. Put the newest one back, and "
+          "do not change roles before");
+      return {};
+    }
+    if (wrong_headers_ > kMostNamed) damage("was a change of roles or keys cut? do it again, it goes on");
     for (const auto& what : unsettled_roles(vault_)) damage(what + "; repeat the change of roles");
     auto there = base::read_file(vault_.folder() / file::kRoster, std::size_t{1} << 20);
     const Trust& trust = vault_.trust();
@@ -270,23 +299,20 @@ class Checker {
     return vault_.catalog().read([this] { return recorders_of_one_view(); });
   }
   Result<void> recorders_of_one_view() {
-    std::map<std::string, std::string> noted;  // id -> name, of those that were not removed
-    auto r = each_noted([&](const Audit::Entry& entry) {
-      if (entry.subjects.size() != 2) return;
-      if (entry.name == "recorder.added") noted[entry.subjects[1]] = entry.subjects[0];
-      if (entry.name == "recorder.removed") noted.erase(entry.subjects[1]);
-    });
-    if (!r) return r.error().fault == base::Fault::damaged ? Result<void>() : r;  // a damaged log is named already
     auto rows = vault_.catalog().recorders();
     if (!rows) return rows.error();
+    auto said_of_all = said_by_log();
+    if (!said_of_all) return said_of_all.error();
+    if (!*said_of_all) return {};
+    auto& left = (*said_of_all)->recorders;
     for (const auto& row : *rows) {
       if (auto v = verified_recorder(vault_, row); !v) damage(v.error().what);
-      const auto said = noted.find(row.id);
-      const bool open = said != noted.end() && said->second == row.name;
+      const auto said = left.find(row.id);
+      const bool open = said != left.end() && said->second == row.name;
       if (open != (row.state == "open")) damage("recorder " + row.id + ": the audit log says otherwise");
-      if (said != noted.end()) noted.erase(said);
+      if (said != left.end()) left.erase(said);
     }
-    for (const auto& [id, name] : noted) damage("recorder " + name + " (" + id + ") is missing");
+    for (const auto& [id, name] : left) damage("recorder " + name + " (" + id + ") is missing");
     return {};
   }
 

@@ -133,9 +133,11 @@ Result<Added> add_some(Vault& vault, const Actor& actor, const std::string& acce
       if (!statement) return statement.error();
       auto now = vault.catalog().recording(c.recording);
       if (!now) return now.error().at(c.recording);
+      if (now->state != "sealed") continue;  // fetched since it was opened
       auto secret = vault.slots().read(now->columns.slot);
       if (!secret) return secret.error().at(c.recording);
-      if (auto done = add(vault, *statement, {c, recording.metadata, recording.file_key, *secret}, actor.holder.name);
+      if (auto done = add(vault, *statement, {now->columns, recording.metadata, recording.file_key, *secret},
+                          actor.holder.name);  // it may have been moved to another slot
           !done)
         return done;
       ++added.recordings;
@@ -156,9 +158,9 @@ Result<Added> add_held(Vault& vault, const Actor& actor, const std::string& acce
   std::vector<OpenRecording> opened;
   for (std::size_t i = 0; i < recordings.size(); ++i) {
     auto recording = open_recording(vault, recordings[i], actor.identity);
-    if (!recording) return recording.error();
-    opened.push_back(std::move(*recording));
-    if (opened.size() < kAtOnce && i + 1 < recordings.size()) continue;
+    if (!recording && recording.error().fault != Fault::not_found) return recording.error();
+    if (recording) opened.push_back(std::move(*recording));  // else it was fetched meanwhile
+    if (opened.empty() || (opened.size() < kAtOnce && i + 1 < recordings.size())) continue;
     auto added = add_some(vault, actor, access, std::exchange(opened, {}));
     if (!added) return added.error();
     all.recordings += added->recordings;

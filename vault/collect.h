@@ -21,7 +21,8 @@ base::Result<std::vector<std::string>> collect(Vault& vault, const Sealed& seale
                                                const base::SecretBytes& recording_secret);
 
 // The same with somebody's identity, for recordings that are held already, in acts of its own. What is in it already,
-// or in another delivery, or restricted, is passed over. Faults: damaged, denied (no header for the actor).
+// or in another delivery, or restricted, or gone meanwhile, is passed over. Faults: damaged, denied (no header for the
+// actor).
 struct Added {
   std::size_t recordings = 0;
   std::uint64_t bytes = 0;

@@ -64,6 +64,14 @@ Result<void> verified_customer(const Vault& vault, const CustomerRow& row) {
   return Error{Fault::damaged, "customer " + row.id + " was changed: its statement says otherwise"};
 }
 
+Result<void> check_open(Vault& vault, const std::string& id) {
+  auto row = vault.catalog().customer(id);
+  if (!row) return row.error().at("customer " + id);
+  if (auto r = verified_customer(vault, *row); !r) return r;
+  if (row->state != "open") return Error{Fault::denied, "customer " + id + " is closed"};
+  return {};
+}
+
 Result<void> add_customer(Vault& vault, const Actor& actor, const std::string& id, const std::string& name,
                           long long linger_minutes) {
   if (auto r = may(actor.holder.role, Action::add_customer); !r) return r;
@@ -121,6 +129,7 @@ Result<void> close_customer(Vault& vault, const Actor& actor, const std::string&
   auto row = vault.catalog().customer(id);
   if (!row) return row.error();
   if (row->state == "closed") return Error{Fault::not_found, "customer " + id + " is closed already"};
+  if (auto r = verified_customer(vault, *row); !r) return r;  // nobody signs what was edited
   row->state = "closed";
   auto note = sign(actor.signer, *row, vault.clock().now());
   if (!note) return note.error();

@@ -14,6 +14,8 @@ base::Result<void> add_customer(Vault& vault, const Actor& actor, const std::str
 base::Result<void> close_customer(Vault& vault, const Actor& actor, const std::string& id);
 // A customer's row counts only if somebody who may signed the very same. Fault::damaged, Fault::denied.
 base::Result<void> verified_customer(const Vault& vault, const CustomerRow& row);
+// A customer that something may be begun for. Faults: not_found, denied (closed), and as above.
+base::Result<void> check_open(Vault& vault, const std::string& id);
 // For a change of roles, inside an act. The statement of a customer under another signature, once its present one was
 // verified; and all names sealed to `holders`, as far as `opener` opens them: the number of those that it does not.
 base::Result<std::string> customer_signed_anew(const Vault& vault, const CustomerRow& row,

@@ -1,6 +1,7 @@
 #include "vault/deliver.h"
 
 #include "vault/collect.h"
+#include "vault/customer.h"
 #include "vault/erase.h"
 #include "vault/offer.h"
 #include "vault/restriction.h"
@@ -134,10 +135,7 @@ OfferTerms terms_of(const Vault& vault, const DeliveryRequest& request) {
 
 Result<void> may_deliver(Vault& vault, const Actor& actor, const std::string& id) {
   if (auto r = may(actor.holder.role, Action::deliver); !r) return r.error();
-  auto customer = vault.catalog().customer(id);
-  if (!customer) return customer.error().at("customer " + id);
-  if (customer->state != "open") return Error{Fault::denied, "customer " + id + " is closed"};
-  return {};
+  return check_open(vault, id);
 }
 
 }  // namespace
@@ -211,6 +209,9 @@ Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::s
   if (auto r = may(actor.holder.role, Action::reissue_delivery); !r) return r.error();
   auto row = find_delivery(vault, id);
   if (!row) return row.error();
+  // Nobody signs what was edited. The statement of one that has ended may be a leaver's, which counts no more.
+  const auto statement = verified_access(vault, *row);
+  if (!statement && (running(*row) || statement.error().fault == Fault::damaged)) return statement.error();
   const bool collecting = collects(*row) && row->state == "open";
   auto left = left_of(vault, *row);
   if (!left) return left.error();
@@ -220,10 +221,9 @@ Result<Delivery> reissue_delivery(Vault& vault, const Actor& actor, const std::s
   request.customer = row->customer;
   request.lasts = lasts;
   request.strict = row->strict;
-  request.any_address = row->any_address;
+  request.any_address = statement && row->any_address;
   OfferTerms terms = terms_of(vault, request);
   if (collecting) {
-    if (auto statement = verified_access(vault, *row); !statement) return statement.error();
     terms.takes_in = row->takes_in;
     terms.turn = row->turn;
   }

@@ -14,6 +14,8 @@ base::Result<void> check_passphrase(const base::SecretBytes& passphrase);
 // True when the path leads into the folder, also through links, and when its last parts do not exist yet.
 bool lies_inside(const base::Path& path, const base::Path& folder);
 
+// Fault::usage: it would lie in the folder of a vault.
+base::Result<void> check_identity_folder(const base::Path& path);
 // Fault::usage: there is a file already, or it would lie in the folder of a vault: who steals the disk would have both.
 base::Result<void> check_identity_place(const base::Path& path);
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <thread>
 
+#include "vault/customer.h"
 #include "vault/intake.h"
 #include "vault/open_recording.h"
 #include "vault/pbx_name.h"
@@ -186,6 +187,7 @@ Result<void> write(Vault& vault, Taking& taking) {
   auto held = vault.catalog().recording_from(taking.source_key);
   if (!held) return held.error();
   taking.outcome.duplicate = held->has_value();
+  if (taking.outcome.duplicate) taking.sealed.file_key = {};
   taking.outcome.id = held->value_or("");
   return {};
 }
@@ -204,7 +206,10 @@ Result<void> keep(Vault& vault, const Going& going) {
     return {};
   });
   if (!kept) return kept;
-  for (Taking* taking : going) taking->outcome.id = taking->id();
+  for (Taking* taking : going) {
+    taking->outcome.id = taking->id();
+    taking->sealed.file_key = {};  // what takes it in has it
+  }
   return {};
 }
 
@@ -292,13 +297,16 @@ void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
 }
 
 // What was sealed for those who held the roles before is taken in once more, for those who hold them now.
-Result<void> take_in_for_newest(Vault& vault, const IngestRequest& request, std::vector<Taking>& batch) {
+void take_in_for_newest(Vault& vault, const IngestRequest& request, std::vector<Taking>& batch) {
   Going todo;
   for (Taking& taking : batch) todo.push_back(&taking);
   for (int again = 0; !todo.empty() && again <= kFollows; ++again) {
     if (!vault.roster_is_newest()) {
       auto newer = Vault::open(vault.folder(), vault.clock(), vault.files());
-      if (!newer) return newer.error();
+      if (!newer) {
+        for (Taking* taking : todo) stop(*taking, newer.error(), true);
+        return;
+      }
       vault = std::move(*newer);
     }
     for (Taking* taking : todo) {
@@ -308,9 +316,8 @@ Result<void> take_in_for_newest(Vault& vault, const IngestRequest& request, std:
     }
     take_in(vault, request, todo);
     std::erase_if(todo, [](const Taking* taking) { return !taking->outcome.vault_failed; });
-    if (vault.roster_is_newest()) return {};
+    if (vault.roster_is_newest()) return;
   }
-  return {};
 }
 
 bool is_folder(const base::Path& path) {
@@ -364,7 +371,8 @@ Result<void> ingest_batch(Vault& vault, const IngestRequest& request, std::vecto
   if (!lock) return lock.error();
   if (auto r = check_request(vault, request); !r) return r;
   if (auto r = drop_unfinished(vault); !r) return r.error();
-  return take_in_for_newest(vault, request, batch);
+  take_in_for_newest(vault, request, batch);
+  return {};
 }
 
 }  // namespace
@@ -372,18 +380,14 @@ Result<void> ingest_batch(Vault& vault, const IngestRequest& request, std::vecto
 Result<void> check_request(Vault& vault, const IngestRequest& request) {
   if (!request.category.empty() && !valid_category(request.category))
     return Error{Fault::usage, "a category is 1 to 32 of a-z, 0-9 and -"};
-  if (request.klass == "own") return {};
-  auto customer = vault.catalog().customer(request.customer);
-  if (!customer) return customer.error().at("customer " + request.customer);
-  if (customer->state != "open") return Error{Fault::denied, "customer " + request.customer + " is closed"};
-  return {};
+  return request.klass == "own" ? Result<void>() : check_open(vault, request.customer);
 }
 
 IngestOutcome ingest_file(Vault& vault, const base::Path& source, const base::Path& below,
                           const IngestRequest& request) {
   std::vector<Taking> one(1);
   one.front().file = {source, below};
-  if (auto r = take_in_for_newest(vault, request, one); !r) stop(one.front(), r.error(), true);
+  take_in_for_newest(vault, request, one);
   return std::move(one.front().outcome);
 }
 

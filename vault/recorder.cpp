@@ -42,12 +42,8 @@ Result<void> sign(const keys::NoteSigner& signer, RecorderRow& row) {
   return {};
 }
 
-Result<void> takes_in_for(Catalog& catalog, const std::string& customer) {
-  if (customer.empty()) return {};
-  auto row = catalog.customer(customer);
-  if (!row) return row.error().at("customer " + customer);
-  if (row->state != "open") return Error{Fault::denied, "customer " + customer + " is closed"};
-  return {};
+Result<void> takes_in_for(Vault& vault, const std::string& customer) {
+  return customer.empty() ? Result<void>() : check_open(vault, customer);
 }
 
 }  // namespace
@@ -90,7 +86,7 @@ Result<void> add_recorder(Vault& vault, const Actor& actor, const NewRecorder& r
   if (auto r = sign(actor.signer, row); !r) return r;
   Catalog& catalog = vault.catalog();
   return vault.audit().act([&]() -> Result<void> {
-    if (auto r = takes_in_for(catalog, row.customer); !r) return r;
+    if (auto r = takes_in_for(vault, row.customer); !r) return r;
     auto taken = catalog.kind_of_account(row.name);
     if (!taken) return taken.error();
     if (!taken->empty()) return Error{Fault::usage, "the name is taken: there is " + *taken + " of this name"};
@@ -133,7 +129,7 @@ Result<void> still_takes(Vault& vault, const RecorderRow& recorder) {
   if (!row) return row.error();
   if (!*row || (*row)->statement != recorder.statement)
     return Error{Fault::denied, "the recorder was removed, or changed"};
-  return takes_in_for(vault.catalog(), recorder.customer);
+  return takes_in_for(vault, recorder.customer);
 }
 
 }  // namespace vault

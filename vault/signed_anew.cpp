@@ -2,6 +2,7 @@
 
 #include "vault/access.h"
 #include "vault/customer.h"
+#include "vault/noted.h"
 #include "vault/recorder.h"
 #include "vault/restriction.h"
 
@@ -16,6 +17,7 @@ struct Pass {
   Vault& vault;
   const std::vector<keys::NoteVerifier>& leavers;
   const keys::NoteSigner& successor;
+  Noted noted;  // what is not in the log was signed by nobody's act, and is not signed anew
   SignedAnew done;
 
   bool is_theirs(const std::string& statement) const {
@@ -33,6 +35,11 @@ struct Pass {
     if (!rows) return rows.error();
     for (const auto& row : *rows) {
       if (!is_theirs(row.statement)) continue;
+      const bool closed = noted.closed.contains(row.id);
+      if (!noted.customers.contains(row.id) || closed != (row.state == "closed")) {
+        ++done.left;
+        continue;
+      }
       auto anew = customer_signed_anew(vault, row, successor);
       if (!anew) {
         if (auto r = leave(anew.error()); !r) return r;
@@ -49,6 +56,10 @@ struct Pass {
     if (!rows) return rows.error();
     for (const auto& row : *rows) {
       if (!is_theirs(row.statement)) continue;
+      if (noted.recorders.contains(row.id) != (row.state == "open")) {
+        ++done.left;
+        continue;
+      }
       auto anew = recorder_signed_anew(vault, row, successor);
       if (!anew) {
         if (auto r = leave(anew.error()); !r) return r;
@@ -62,6 +73,10 @@ struct Pass {
 
   Result<void> access(const AccessRow& row) {
     if (!is_theirs(row.statement)) return {};
+    if (!noted.accesses.contains(row.id)) {
+      ++done.left;
+      return {};
+    }
     auto statement = verified_access(vault, row);
     if (!statement) return leave(statement.error());
     statement->by = successor.verifier().name();
@@ -107,8 +122,15 @@ struct Pass {
 
 Result<SignedAnew> sign_anew(Vault& vault, const std::vector<keys::NoteVerifier>& leavers,
                              const keys::NoteSigner& successor) {
-  Pass pass{vault, leavers, successor, {}};
+  Pass pass{vault, leavers, successor, {}, {}};
   if (leavers.empty()) return pass.done;
+  const auto whole = vault.audit().verify(vault.trust().service, "");
+  if (!whole && whole.error().fault != Fault::damaged) return whole.error();
+  if (whole) {  // a damaged log vouches for nothing
+    auto said = noted(vault);
+    if (!said) return said.error();
+    pass.noted = std::move(*said);
+  }
   for (const auto step : {&Pass::customers, &Pass::recorders, &Pass::accesses, &Pass::restrictions}) {
     if (auto r = (pass.*step)(); !r) return r.error();
   }

@@ -9,7 +9,8 @@ namespace vault {
 
 struct SignedAnew {
   std::size_t statements = 0;
-  std::size_t left = 0;  // do not say what their rows say, or were signed by nobody known: `check` names them
+  // Do not say what their rows say, were signed by nobody known, or are unknown to the audit log: `check` names them.
+  std::size_t left = 0;
 };
 
 // Inside an act, while the leavers still hold their roles: each statement that one of them signed and that is in force

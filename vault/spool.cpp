@@ -162,14 +162,16 @@ bool Spool::taken(const SourceFile& file, const IngestOutcome& outcome, const Co
   if (at == waiting_.end()) return true;
   Waiting& waiting = at->second;
   const bool held = !outcome.id.empty();
-  if (!held && outcome.error && outcome.error->fault != Fault::not_found) {
-    const bool later = outcome.vault_failed || outcome.error->fault == Fault::busy;
+  const bool there = found_at(file.path).kind != Kind::nothing;
+  const bool not_removed = held && there && !outcome.quarantined;  // with an error: it comes again, as a duplicate
+  if (outcome.error && (not_removed || (!held && outcome.error->fault != Fault::not_found))) {
+    const bool later = !held && (outcome.vault_failed || outcome.error->fault == Fault::busy);
     const bool news = !later && waiting.said != outcome.error->what;
     if (news) waiting.said = outcome.error->what;
     waiting.due_ms = now_ms + pause_ms(later ? config.ingest_quiet : config.ingest_rescan);
     return news;
   }
-  if (held && found_at(file.path).kind != Kind::nothing) settled_[file.path] = waiting.info;
+  if (held && there) settled_[file.path] = waiting.info;
   waiting_.erase(at);
   return held;
 }

@@ -1,6 +1,7 @@
 #include "vault/standing.h"
 
 #include "vault/collect.h"
+#include "vault/customer.h"
 #include "vault/ingest.h"
 #include "vault/intake.h"
 #include "vault/offer.h"
@@ -42,10 +43,7 @@ Result<Held> held(Vault& vault, const StandingRequest& request) {
 
 Result<void> check(Vault& vault, const StandingRequest& request) {
   if (!valid_category(request.category)) return Error{Fault::usage, "a category is 1 to 32 of a-z, 0-9 and -"};
-  auto customer = vault.catalog().customer(request.customer);
-  if (!customer) return customer.error().at("customer " + request.customer);
-  if (customer->state != "open") return Error{Fault::denied, "customer " + request.customer + " is closed"};
-  return {};
+  return check_open(vault, request.customer);
 }
 
 }  // namespace

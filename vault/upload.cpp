@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "vault/intake.h"
+#include "vault/open_recording.h"
 #include "vault/sound.h"
 
 namespace vault {
@@ -17,6 +18,7 @@ using base::Result;
 namespace {
 
 constexpr std::size_t kHead = 4096;
+constexpr std::uint64_t kLookEvery = std::uint64_t{16} << 20;  // bytes of an upload, at the room on the disk
 
 // Room is kept for the catalogue: without it no log-in, no delivery and no erasure could be written down.
 Result<void> room_on_disk(const Vault& vault) {
@@ -48,11 +50,14 @@ Result<Upload> Upload::begin(Vault& vault) {
 
 Upload::~Upload() { base::wipe(std::span(head_)); }
 
-Result<void> Upload::add(base::ByteView plain) {
+Result<void> Upload::add(Vault& vault, base::ByteView plain) {
   if (broken_) return Error{Fault::failed, "the upload failed before"};
   broken_ = true;  // until it went well
   if (plain.size() > most_ - sealer_.size())
     return Error{Fault::usage, "an upload is longer than a recording may be ([drop] largest_mib)"};
+  if (sealer_.size() / kLookEvery != (sealer_.size() + plain.size()) / kLookEvery) {
+    if (auto r = room_on_disk(vault); !r) return r;
+  }
   head_.reserve(kHead);  // once: growing would leave copies behind
   base::put_raw(head_, plain.first(std::min(plain.size(), kHead - head_.size())));
   if (auto r = sealer_.add(plain); !r) return r;
@@ -76,13 +81,20 @@ Result<void> Upload::hold(Vault& vault, const RecorderRow& recorder, const std::
   job.recipients = recipients_for(vault.roster(), c.klass);
   const std::string quarantine = quarantine_reason(name, c.size, head_).value_or("");
 
-  const std::string key =
+  std::string key =
       vault.source_key("recorder " + recorder.name + "/" + c.klass + "/" + c.customer + "/" + path, sealer_.sha256());
   auto held = vault.catalog().recording_from(key);
   if (!held) return held.error();
   if (*held) {
-    drop(vault);
-    return {};
+    auto row = vault.catalog().recording(**held);
+    if (!row) return row.error();
+    const auto whole = verify_object(vault, *row);
+    if (whole) {
+      drop(vault);
+      return {};
+    }
+    base::log_error(whole.error().at("an upload is held beside what it repeats").what);
+    key.clear();
   }
   if (auto r = vault.store().commit_incoming(object_); !r) return r;
   auto done = vault.audit().act([&]() -> Result<void> {

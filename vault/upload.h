@@ -18,13 +18,14 @@ class Upload {
   Upload& operator=(Upload&&) noexcept = default;
   ~Upload();
 
-  // The next bytes. After an error (also: longer than a recording may be) every later call fails.
-  base::Result<void> add(base::ByteView plain);
+  // The next bytes. After an error (also: longer than a recording may be, or the disk is too full) every later call
+  // fails.
+  base::Result<void> add(Vault& vault, base::ByteView plain);
   std::uint64_t size() const { return sealer_.size(); }
-  // Nothing more comes: once it returns, the recording is held, durably, or what it would be is held already: the same
-  // path and content from the same recorder. `path`: as the recorder named it, below its folder; data only. What cannot
-  // be a recording is quarantined, as in vault/ingest.h. After an error nothing is held; drop() then. Fault::denied:
-  // the recorder may not any more.
+  // Nothing more comes: once it returns, the recording is held, durably, or what it would be is held already, and
+  // whole: the same path and content from the same recorder. `path`: as the recorder named it, below its folder; data
+  // only. What cannot be a recording is quarantined, as in vault/ingest.h. After an error nothing is held; drop() then.
+  // Fault::denied: the recorder may not any more.
   base::Result<void> hold(Vault& vault, const RecorderRow& recorder, const std::string& path);
   void drop(Vault& vault);  // leaves nothing behind
 

@@ -6,7 +6,9 @@ import subprocess
 import time
 
 import raw
+from clients import host_key_of
 from harness import BIN, Client, EndToEnd, recording_name, sha256, write_wav
+from uploaders import RecorderSite
 
 NOTICES = {"READ-ME-FIRST.txt", "SHA256SUMS"}
 
@@ -164,6 +166,20 @@ class StandingLogIn(Growing):
         self.until(lambda: not self.daemon.sessions(), 4, "the connection goes on")
         self.assertIn("revoked", self.client(self.standing).refusal() or "")
         self.assertEqual(self.vault.check().code, 0)
+
+    def test_what_a_recorder_uploads_shows_in_an_open_connection(self):
+        key = os.path.join(self.folder, "pbx.key")
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", key], check=True)
+        self.vault.must("recorder", "add", "pbx", "--ssh-key", key + ".pub", "--customer", "acme", "--category", "message")
+        client = self.log_in(self.standing)
+        self.assertEqual(len(set(client.list()) - NOTICES), 1)
+        site = RecorderSite(os.path.join(self.folder, "pbx"), self.daemon.port, "pbx", key, self.daemon.fingerprint,
+                            host_key_of(self.vault))
+        write_wav(os.path.join(self.in_dir, "up.wav"), os.urandom(20_000))
+        done = site.run(["sftp", "-q", "-b", "-", *site.ssh_options, "-P", str(site.port), "pbx@127.0.0.1"], self.in_dir,
+                        "put up.wav\n")
+        self.assertEqual(done.code, 0, done.out)
+        self.until(lambda: "00002-up.wav" in client.list(), 20, "what was uploaded does not show")
 
     def test_what_is_delivered_meanwhile_is_gone_from_it(self):
         self.take_in(2, category="message")

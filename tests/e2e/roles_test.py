@@ -3,6 +3,7 @@ import base64
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import sqlite3
@@ -229,6 +230,52 @@ class Followed(WithRoles):
         self.it("deliver", "acme", third)
         self.until(lambda: self.vault.check().code == 0, 10, "damage")
         self.assertEqual(daemon.stop(), 0)
+
+
+class Killed(WithRoles):
+    def until_it_is_done(self, chance, *command):
+        """Runs it again and again, killed (-9) at random the first times. When it goes on after a kill, or says that all
+        is done, is its own matter; what counts is that repeating ends well."""
+        began = time.monotonic()
+        killed = 0
+        for round in range(30):
+            process = subprocess.Popen([os.path.join(BIN, "callvault"), *command, "--vault", self.vault.dir, "--identity",
+                                        self.plain["it-manager"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            if round < 12:
+                time.sleep(chance.uniform(0, 0.02 * (round + 1)))
+                killed += process.poll() is None
+                process.kill()
+            _, err = process.communicate(timeout=120)
+            if process.returncode in (0, 3):
+                print(f"{' '.join(command[:2])}: killed {killed} times in {time.monotonic() - began:.1f} s")
+                self.assertGreater(killed, 0, "it was over before it could be killed")
+                return
+            self.assertEqual(process.returncode, -9, err)
+        self.fail("it never ends")
+
+    def test_roles_that_are_added_and_removed_by_killed_commands(self):
+        seed = int(os.environ.get("CALLVAULT_E2E_SEED", random.randrange(10**9)))
+        print(f"seed {seed}")
+        chance = random.Random(seed)
+        subprocess.run([os.path.join(BIN, "e2e_rewrap"), "fill", self.vault.dir, "600"], check=True, timeout=120)
+        held, = self.take_in(1, "--customer", "acme")
+        tom, keys = self.new_key("tom")
+        self.until_it_is_done(chance, "role", "add", "tech-manager", "--name", "tom", "--key", keys)
+        self.assertEqual(self.vault.check().code, 0, self.vault.check().out)
+        drilled = self.must_by(tom, "list", "--json").json()
+        self.assertEqual(len(drilled), 601)
+        self.must_by(tom, "get", held, "-o", os.path.join(self.folder, "x"))
+        copy = shutil.copytree(self.vault.dir, os.path.join(self.folder, "copy"))
+        self.until_it_is_done(chance, "role", "remove", "tom")
+        self.assertEqual(self.vault.check().code, 0, self.vault.check().out)
+        self.assertEqual(self.by(tom, "get", held, "-o", os.path.join(self.folder, "y")).code, 4)
+        shutil.rmtree(os.path.join(copy, "slots"))  # the rows of then, the key-slot store of now
+        shutil.copytree(os.path.join(self.vault.dir, "slots"), os.path.join(copy, "slots"))
+        for vault, opened in ((self.vault.dir, "0"), (copy, "0")):
+            self.assertEqual(subprocess.run([os.path.join(BIN, "e2e_rewrap"), "opens", vault, tom], check=True,
+                                            capture_output=True, text=True, timeout=120).stdout.strip(), opened)
+        self.it("get", held, "-o", os.path.join(self.folder, "z"))
 
 
 class Refused(WithRoles):

@@ -59,6 +59,23 @@ TEST_F(Customer, BadRequestsLeaveNoTrace) {
   EXPECT_EQ(v.sql("SELECT count(*) FROM audit"), before);
 }
 
+TEST_F(Customer, AnEditedOneIsNotSignedByClosingIt) {
+  v.sql("UPDATE customer SET linger = 52560000 WHERE id = 'acme'");
+  const std::string before = v.sql("SELECT * FROM customer; SELECT COUNT(*) FROM audit");
+  EXPECT_FAULT(Fault::damaged, close_customer(*v, v.actor(), "acme"));
+  EXPECT_EQ(v.sql("SELECT * FROM customer; SELECT COUNT(*) FROM audit"), before);
+}
+
+TEST_F(Customer, AClosedOneIsNotOpenedByAnEdit) {
+  const auto open_one = must(v->catalog().customer("acme")).statement;
+  must(close_customer(*v, v.actor(), "acme"));
+  v.sql("UPDATE customer SET state = 'open' WHERE id = 'acme'");
+  EXPECT_FAULT(Fault::damaged, check_open(*v, "acme"));
+  v.sql("UPDATE customer SET statement = '" + open_one + "' WHERE id = 'acme'");
+  EXPECT_OK(check_open(*v, "acme"));  // its old statement says so: the log tells
+  EXPECT_NE(v.damage().find("customer acme: the audit log says otherwise"), std::string::npos) << v.damage();
+}
+
 TEST_F(Customer, ClosesOnceAndStaysListed) {
   must(close_customer(*v, v.actor(), "acme"));
   EXPECT_FAULT(Fault::not_found, close_customer(*v, v.actor(), "acme"));

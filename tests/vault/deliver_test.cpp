@@ -278,6 +278,13 @@ TEST_F(Deliver, ReissuedItHoldsWhatIsLeftUnderANewPassword) {
   EXPECT_EQ(v.damage(), "");
 }
 
+TEST_F(Deliver, AnEditedOneIsNotReissued) {
+  const auto made = v.deliver({v.recording(1)});
+  v.sql("UPDATE access SET any_address = 1");
+  EXPECT_FAULT(Fault::damaged, reissue_delivery(*v, v.actor(), made.id, std::nullopt));
+  EXPECT_EQ(v.sql("SELECT COUNT(*) FROM access"), "1");
+}
+
 TEST_F(Deliver, EndedItIsReissuedForWhatWasNotFetched) {
   const auto a = v.recording(1);
   const auto b = v.recording(2);

@@ -45,6 +45,27 @@ TEST(IdentityFile, NotInTheFolderOfAVaultAlsoNotThroughALink) {
   EXPECT_OK(check_identity_place(temp / "tom.age"));
 }
 
+// Somebody's other key may have that name.
+TEST(IdentityFile, WhatIsCalledNewBesideItStays) {
+  const testkit::TempFolder temp;
+  const auto identity = must(keys::Identity::generate());
+  const base::Path other = temp / "tom.age.new";
+  testkit::put_file(other, base::as_bytes("another identity"));
+  must(write_identity(temp / "tom.age", identity, "c", secret("long enough"), base::system_files(), kWeak));
+  must(write_passphrase(temp / "tom.age", identity, secret("another one"), base::system_files(), kWeak));
+  EXPECT_EQ(base::to_text(must(base::read_file(other, 1 << 20))), "another identity");
+  EXPECT_EQ(must(base::list_folder(temp.path())).size(), 2U);
+}
+
+TEST(IdentityFile, AFailureLeavesNothingBeside) {
+  const testkit::TempFolder temp;
+  const auto identity = must(keys::Identity::generate());
+  boost::filesystem::create_directory(temp / "in the way");
+  testkit::put_file(temp / "in the way" / "file", base::as_bytes("x"));
+  EXPECT_FALSE(write_passphrase(temp / "in the way", identity, secret("long enough"), base::system_files(), kWeak));
+  EXPECT_EQ(must(base::list_folder(temp.path())).size(), 1U);
+}
+
 TEST(IdentityFile, ACutChangeOfThePassphraseLeavesTheOldOrTheNewOne) {
   const auto identity = must(keys::Identity::generate());
   for (std::int64_t k = 0, finished = 0; finished == 0; ++k) {

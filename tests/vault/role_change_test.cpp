@@ -2,6 +2,7 @@
 
 #include "tests/testkit/expect.h"
 #include "tests/testkit/faulty_files.h"
+#include "tests/testkit/material.h"
 #include "tests/testkit/temp_vault.h"
 #include "vault/claim.h"
 #include "vault/customer.h"
@@ -70,6 +71,54 @@ TEST(AddRole, CustomersNamesOpenForTheNewSet) {
   must(remove_role(*v, v.actor(), "tom"));
   EXPECT_FAULT(Fault::denied, customer_name(must(v->catalog().customer("acme")), tom));
   EXPECT_EQ(must(customer_name(must(v->catalog().customer("acme")), v.recovery())), "Acme Ltd");
+}
+
+// Whoever has a manager's key and can write the catalogue makes rows that are well signed: the log has not seen them.
+TEST(RemoveRole, WhatTheLogDoesNotKnowIsNamedAndNotSignedAnew) {
+  TempVault v;
+  const auto tom = joined(v, Role::tech_manager, "tom");
+  must(v->catalog().change([&]() -> base::Result<void> {
+    AccessRow row;
+    row.id = new_id('s');
+    row.kind = "standing";
+    row.account = row.customer = "acme";
+    row.state = "open";
+    row.not_before = row.created_at = v.clock.now();
+    row.expires = v.clock.now() + 86400;
+    row.slot = must(v->catalog().take_slot(v->slots().high_water()));
+    row.takes_in = "inbound";
+    must(v->slots().reserve(row.slot));
+    AccessStatement statement{
+        {row.id, "acme", keys::AccessKind::standing, row.not_before, row.expires, base::Bytes(32, std::byte{1})},
+        new_identity().recipient(),
+        "acme",
+        row.slot,
+        false,
+        false,
+        "tom",
+        "inbound"};
+    row.statement = must(sign_access(statement, signer_of(tom, "tom")));
+    return v->catalog().add_access(row);
+  }));
+  EXPECT_NE(v.damage().find("the audit log does not know it"), std::string::npos) << v.damage();
+  const auto done = must(remove_role(*v, v.actor(), "tom"));
+  EXPECT_EQ(done.signed_anew, 0U);
+  EXPECT_EQ(done.left, 1U);
+  EXPECT_TRUE(depends_on(v, "tom"));
+}
+
+TEST(Check, AnOldRosterThatWasPutBackIsNamed) {
+  TempVault v;
+  joined(v, Role::tech_manager, "tom");
+  const auto old = must(base::read_file(v.folder() / file::kRoster, 1 << 20));
+  must(remove_role(*v, v.actor(), "tom"));
+  EXPECT_EQ(v.damage(false), "");
+  v.close();
+  testkit::put_file(v.folder() / file::kRoster, old);
+  v.sql("UPDATE setting SET value = '2' WHERE name = 'roster_version'; DELETE FROM setting WHERE name = 'roster_note'");
+  v.reopen();
+  EXPECT_EQ(v->roster().version(), 2U);
+  EXPECT_NE(v.damage(false).find("an old one was put back"), std::string::npos) << v.damage(false);
 }
 
 TEST(RemoveRole, RecordersOfALeaverUploadOn) {

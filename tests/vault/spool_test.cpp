@@ -87,6 +87,21 @@ TEST_F(SpoolTest, WhatIsThereAtTheStartIsReadyWhenItStaysAsItIs) {
   EXPECT_EQ(ready(), (Names{"2026/11/b.wav", "a.wav"}));
 }
 
+// It would stay in the clear.
+TEST_F(SpoolTest, WhatIsHeldAndCouldNotBeRemovedComesAgain) {
+  const Path source = v.source("a.wav", wav(500));
+  ASSERT_EQ(ready_after(kQuiet), Names{"a.wav"});
+  IngestOutcome outcome;
+  outcome.id = "r-0123456789abcdef";
+  outcome.error = base::Error{base::Fault::failed, "it is sealed, but the source cannot be removed"};
+  const SourceFile file{fs::canonical(source), fs::canonical(v.sources())};
+  EXPECT_TRUE(spool().taken(file, outcome, config, now));
+  EXPECT_EQ(ready(), Names{});
+  now += config.ingest_rescan * 1000;
+  EXPECT_EQ(ready(), Names{"a.wav"});
+  EXPECT_FALSE(spool().taken(file, outcome, config, now)) << "said once";
+}
+
 TEST_F(SpoolTest, WhatComesLaterIsTold) {
   EXPECT_EQ(ready(), Names{});
   v.source("a.wav", wav(500));

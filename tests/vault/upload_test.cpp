@@ -4,6 +4,7 @@
 
 #include "tests/testkit/expect.h"
 #include "tests/testkit/faulty_files.h"
+#include "tests/testkit/material.h"
 #include "tests/testkit/temp_vault.h"
 #include "vault/customer.h"
 #include "vault/open_recording.h"
@@ -31,7 +32,7 @@ class UploadTest : public ::testing::Test {
     auto upload = Upload::begin(*v);
     if (!upload) return upload.error();
     for (; !content.empty(); content = content.subspan(std::min<std::size_t>(content.size(), 10'000)))
-      if (auto r = upload->add(content.first(std::min<std::size_t>(content.size(), 10'000))); !r) {
+      if (auto r = upload->add(*v, content.first(std::min<std::size_t>(content.size(), 10'000))); !r) {
         upload->drop(*v);
         return r;
       }
@@ -78,13 +79,42 @@ TEST_F(UploadTest, TheSameAgainIsHeldOnce) {
   EXPECT_EQ(v.damage(), "");
 }
 
+// The recorder deletes its file next: a copy that is lost or damaged must not take the place of the good one.
+TEST_F(UploadTest, WhatRepeatsADamagedOneIsHeldBesideIt) {
+  const auto sound = wav(5000);
+  must(put("a.wav", sound));
+  const std::string first = only_id();
+  must(v->store().remove({first}));
+  must(put("a.wav", sound));
+  const std::string second = v.sql("SELECT id FROM recording WHERE id <> '" + first + "'");
+  EXPECT_EQ(must(v.read(second, v.it_manager())), sound);
+  EXPECT_NE(v.damage().find(first), std::string::npos);
+  EXPECT_EQ(v.damage().find(second), std::string::npos) << v.damage();
+}
+
+TEST_F(UploadTest, ALongOneLeavesRoomOnTheDisk) {
+  auto upload = must(Upload::begin(*v));
+  const base::Bytes much(std::size_t{16} << 20);
+  EXPECT_OK(upload.add(*v, base::ByteView(much).first(much.size() - 1)));
+  const base::Path config = v.folder() / "callvault.toml";
+  auto text = base::to_text(must(base::read_file(config, 1 << 20)));
+  const auto at = text.find("free_mib = 256");
+  ASSERT_NE(at, std::string::npos);
+  testkit::put_file(config, base::as_bytes(text.replace(at, 14, "free_mib = 1048576")));
+  v.reopen();
+  EXPECT_FAULT(Fault::busy, upload.add(*v, base::ByteView(much).first(1)));
+  EXPECT_FALSE(upload.hold(*v, recorder(), "a.wav"));
+  upload.drop(*v);
+  EXPECT_EQ(objects(), 0u);
+}
+
 TEST_F(UploadTest, WhatIsDroppedLeavesNothing) {
   auto upload = must(Upload::begin(*v));
-  must(upload.add(wav(200'000)));
+  must(upload.add(*v, wav(200'000)));
   EXPECT_EQ(objects(), 1u);
   upload.drop(*v);
   EXPECT_EQ(objects(), 0u);
-  EXPECT_FALSE(upload.add(wav(10)));
+  EXPECT_FALSE(upload.add(*v, wav(10)));
   EXPECT_FALSE(upload.hold(*v, recorder(), "a.wav"));
   EXPECT_EQ(only_id(), "");
   EXPECT_EQ(v.damage(), "");
@@ -113,7 +143,7 @@ TEST_F(UploadTest, NamesFullOfControlCharactersAndMarkupAreSealed) {
 TEST_F(UploadTest, ARecorderThatWasRemovedHoldsNothingMore) {
   const auto row = recorder();
   auto upload = must(Upload::begin(*v));
-  must(upload.add(wav(2000)));
+  must(upload.add(*v, wav(2000)));
   must(remove_recorder(*v, v.actor(), "pbx-1"));
   const auto before = v.sql("SELECT COUNT(*) FROM audit");
   EXPECT_FAULT(Fault::denied, upload.hold(*v, row, "a.wav"));
@@ -132,7 +162,7 @@ TEST_F(UploadTest, NorDoesOneOfACustomerThatWasClosed) {
 
 TEST_F(UploadTest, IngestOfFilesBesideItLeavesItAlone) {
   auto upload = must(Upload::begin(*v));
-  must(upload.add(wav(2000)));
+  must(upload.add(*v, wav(2000)));
   v.recording(7);
   must(drop_unfinished(*v));
   EXPECT_EQ(v.damage(), "");
