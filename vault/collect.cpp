@@ -76,8 +76,7 @@ std::string numbered_name(std::uint32_t position, const std::string& original) {
   return safe_name(zeros + number + "-" + safe_name(original));
 }
 
-Result<std::vector<std::string>> collect(Vault& vault, const Sealed& sealed,
-                                         const base::SecretBytes& recording_secret) {
+Result<std::vector<std::string>> collect(Vault& vault, const Sealed& sealed) {
   std::vector<std::string> left_out;
   if (sealed.columns.klass != "customer") return left_out;
   auto ids = vault.catalog().taking_in(sealed.columns.customer);
@@ -93,8 +92,10 @@ Result<std::vector<std::string>> collect(Vault& vault, const Sealed& sealed,
       if (*items >= static_cast<std::uint32_t>(vault.config().collect_most)) continue;
     }
     delivered = delivered || is_delivery(*row);  // also one that is refused: the next one's turn has not come
+    auto secret = vault.slots().read(sealed.columns.slot);
+    if (!secret) return secret.error();
     auto statement = verified_taker(vault, *row, sealed.columns);
-    const Arrival arrival{sealed.columns, sealed.metadata, sealed.file_key, recording_secret};
+    const Arrival arrival{sealed.columns, sealed.metadata, sealed.file_key, *secret};
     auto added = statement ? add(vault, *statement, arrival, "service") : statement.error();
     if (added) continue;
     if (added.error().fault != Fault::damaged && added.error().fault != Fault::denied) return added.error();

@@ -17,8 +17,7 @@ bool collects(const AccessRow& row);  // a collecting delivery, whatever its sta
 // Puts a recording into what takes it in: inside the transaction that seals it, behind set_sealed(). Not for
 // quarantined ones. Returns why accesses that it belongs into did not get it, since they are not what was signed; it is
 // held all the same. An error: nothing may be kept.
-base::Result<std::vector<std::string>> collect(Vault& vault, const Sealed& sealed,
-                                               const base::SecretBytes& recording_secret);
+base::Result<std::vector<std::string>> collect(Vault& vault, const Sealed& sealed);
 
 // The same with somebody's identity, for recordings that are held already, in acts of its own. What is in it already,
 // or in another delivery, or restricted, or gone meanwhile, is passed over. Faults: damaged, denied (no header for the

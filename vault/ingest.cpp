@@ -1,7 +1,11 @@
 #include "vault/ingest.h"
 
+#include <algorithm>
+#include <atomic>
 #include <boost/filesystem/operations.hpp>
+#include <functional>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "vault/customer.h"
@@ -73,7 +77,9 @@ struct Taking {
   Source source;
   std::string quarantine;
   SealJob job;
+  base::SecretBytes erase_secret;
   base::Fd object;
+  Result<void> written;
   bool source_failed = false;  // while it was read: the vault is well
   Sealed sealed;
   std::string source_key;
@@ -161,18 +167,22 @@ Result<void> unchanged(const Taking& taking) {
   return Error{Fault::busy, "it changed while it was read; ingest it again later"};
 }
 
-// Seals the source into an object that is not synced yet. When the vault has this very source already, the outcome
-// names the recording that is held.
-Result<void> write(Vault& vault, Taking& taking) {
-  SealJob& job = taking.job;
-  if (auto r = vault.slots().reserve(job.columns.slot); !r) return r.error();
-  auto secret = vault.slots().read(job.columns.slot);
+Result<void> take_secret(Vault& vault, Taking& taking) {
+  const keys::SlotId slot = taking.job.columns.slot;
+  if (auto r = vault.slots().reserve(slot); !r) return r;
+  auto secret = vault.slots().read(slot);
   if (!secret) return secret.error();
+  taking.erase_secret = std::move(*secret);
+  return {};
+}
+
+// Seals the source into an object that is not synced yet.
+Result<void> write(Vault& vault, Taking& taking, base::SecretBytes& piece) {
   auto object = vault.store().create(taking.id());
   if (!object) return object.error();
   taking.object = std::move(*object);
-  job.object = taking.object.get();
-  auto sealed = seal(job, *secret, vault.service(), vault.files());
+  taking.job.object = taking.object.get();
+  auto sealed = seal(taking.job, taking.erase_secret, vault.service(), vault.files(), piece);
   taking.source_failed = !sealed && sealed.error().fault == Fault::damaged;
   if (!sealed) return sealed.error();
   taking.sealed = std::move(*sealed);
@@ -181,6 +191,43 @@ Result<void> write(Vault& vault, Taking& taking) {
   if (!same) return same;
   Store::begin_commit(taking.object);
   taking.outcome.sha256 = taking.sealed.metadata.sha256;
+  return {};
+}
+
+std::size_t workers() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+// One after the other for each of as many threads as there are cores. `worker`: which of them it is, below workers().
+// The work touches nothing of the vault but files of its own.
+void at_once(const Going& all, const std::function<void(Taking&, std::size_t worker)>& work) {
+  std::atomic<std::size_t> next = 0;
+  const auto run = [&](std::size_t worker) {
+    for (std::size_t i = next++; i < all.size(); i = next++) work(*all[i], worker);
+  };
+  std::vector<std::jthread> others;
+  const std::size_t most = std::min(all.size(), workers());
+  try {
+    while (others.size() + 1 < most) others.emplace_back(run, others.size() + 1);
+  } catch (const std::system_error&) {  // no more threads to be had: those that are there do it
+  }
+  run(0);
+}
+
+void write_all(Vault& vault, const Going& going) {
+  std::vector<base::SecretBytes> pieces(workers());
+  at_once(going, [&](Taking& taking, std::size_t worker) {
+    base::SecretBytes& piece = pieces[worker];
+    if (piece.size() == 0) {
+      auto made = base::SecretBytes::zeros(kSealPiece);
+      taking.written = made ? Result<void>() : made.error();
+      if (!made) return;
+      piece = std::move(*made);
+    }
+    taking.written = write(vault, taking, piece);
+  });
+}
+
+// When the vault has this very source already, the outcome names the recording that is held.
+Result<void> compare(Vault& vault, Taking& taking) {
   auto key = key_of_source(vault, taking.file.path, taking.sealed);
   if (!key) return key.error();
   taking.source_key = std::move(*key);
@@ -237,11 +284,6 @@ Result<std::string> quarantine_of_held(Vault& vault, const IngestOutcome& outcom
 
 // What is in the vault now: is the source to go?
 Result<void> finish(Vault& vault, const IngestRequest& request, Taking& taking) {
-  if (taking.outcome.duplicate) {
-    auto held = quarantine_of_held(vault, taking.outcome, request.remove_source);
-    if (!held) return held.error();
-    taking.quarantine = *held;
-  }
   if (!taking.quarantine.empty()) {
     taking.outcome.quarantined = true;
     return Error{Fault::failed,
@@ -273,11 +315,17 @@ void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
   };
   if (auto r = begin(vault, going); !r) return stop_all(r.error());
 
+  for (Taking* taking : going) taking->written = take_secret(vault, *taking);
+  Going ready;
+  std::ranges::copy_if(going, std::back_inserter(ready), [](const Taking* taking) { return bool(taking->written); });
+  write_all(vault, ready);
   std::set<std::string> not_kept;
   Going whole;
   for (Taking* taking : going) {
-    if (auto r = write(vault, *taking); !r) {
-      stop(*taking, r.error(), !taking->source_failed);
+    taking->erase_secret = {};
+    if (taking->written) taking->written = compare(vault, *taking);
+    if (!taking->written) {
+      stop(*taking, taking->written.error(), !taking->source_failed);
     } else if (!taking->outcome.duplicate) {
       whole.push_back(taking);
       continue;
@@ -290,10 +338,20 @@ void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
     for (const Taking* taking : going) not_kept.insert(taking->id());
   }
   drop(vault, not_kept);
+  Going held;
   for (Taking* taking : batch) {
-    if (taking->outcome.error) continue;
-    if (auto r = finish(vault, request, *taking); !r) stop(*taking, r.error(), false);
+    if (taking->outcome.duplicate && !taking->outcome.error) {
+      auto quarantine = quarantine_of_held(vault, taking->outcome, request.remove_source);
+      taking->quarantine = quarantine ? *quarantine : "";
+      if (!quarantine) stop(*taking, quarantine.error(), false);
+    }
+    if (!taking->outcome.error) held.push_back(taking);
   }
+  at_once(held, [&](Taking& taking, std::size_t) {
+    if (auto r = finish(vault, request, taking); !r) stop(taking, r.error(), false);
+    taking.source.fd = {};  // here the kernel lets a removed file's blocks go
+    taking.object = {};
+  });
 }
 
 // What was sealed for those who held the roles before is taken in once more, for those who hold them now.

@@ -42,7 +42,7 @@ struct IngestOutcome {
 
 // What shares a transaction: enough to make its syncs cheap, few enough that others come to their turn soon, and that a
 // crash repeats little. Each file holds two descriptors. The last file may be of any size.
-constexpr std::size_t kBatchFiles = 128;
+constexpr std::size_t kBatchFiles = 256;
 constexpr std::uint64_t kBatchBytes = std::uint64_t{64} << 20;
 
 // Called once for each file, in their order.

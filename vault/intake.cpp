@@ -43,9 +43,7 @@ base::Result<std::vector<std::string>> hold(Vault& vault, const Sealed& sealed, 
   }
   if (auto r = vault.audit().note(event); !r) return r.error();
   if (!quarantine.empty()) return std::vector<std::string>();
-  auto secret = vault.slots().read(sealed.columns.slot);
-  if (!secret) return secret.error();
-  return collect(vault, sealed, *secret);
+  return collect(vault, sealed);
 }
 
 }  // namespace vault

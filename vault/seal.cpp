@@ -2,7 +2,6 @@
 
 #include <optional>
 
-#include "keys/age_stream.h"
 #include "keys/kdf.h"
 #include "keys/recipient.h"
 #include "keys/sealed_header.h"
@@ -13,8 +12,6 @@ using base::Error;
 using base::Result;
 
 namespace {
-
-constexpr std::size_t kPiece = 4 * keys::kChunk;
 
 std::string hex_of(const keys::Sha256& hash) { return base::hex(hash); }
 
@@ -117,16 +114,14 @@ Result<Sealed> Sealer::seal(const SealJob& job, const base::SecretBytes& erase_s
 }
 
 Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
-                    base::Files& files) {
+                    base::Files& files, base::SecretBytes& piece) {
   auto sealer = Sealer::create(job.object, files);
   if (!sealer) return sealer.error();
-  auto piece = base::SecretBytes::zeros(kPiece);
-  if (!piece) return piece.error();
   for (;;) {
-    auto n = base::read_at(job.source, sealer->size(), piece->reveal_to_write());
+    auto n = base::read_at(job.source, sealer->size(), piece.reveal_to_write());
     if (!n) return Error{base::Fault::damaged, "the source cannot be read: " + n.error().what};
-    if (auto r = sealer->add(piece->reveal().first(*n)); !r) return r.error();
-    if (*n < kPiece) break;
+    if (auto r = sealer->add(piece.reveal().first(*n)); !r) return r.error();
+    if (*n < piece.size()) break;
   }
   if (auto r = sealer->end(); !r) return r.error();
   return sealer->seal(job, erase_secret, service);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "keys/age_stream.h"
 #include "keys/roster.h"
 #include "vault/catalog.h"
 #include "vault/metadata.h"
@@ -55,10 +56,12 @@ class Sealer {
   std::unique_ptr<State> state_;
 };
 
-// All of a source at once. Fault::damaged: the source cannot be read; all else is the vault's. The object is written
-// but not synced. Nothing that opens it stays in memory but the key in the result: let it go soon.
+// All of a source at once. `piece`: of kSealPiece bytes, to read into; for one source after the other. Fault::damaged:
+// the source cannot be read; all else is the vault's. The object is written but not synced. Nothing that opens it stays
+// in memory but the key in the result: let it go soon.
+constexpr std::size_t kSealPiece = 4 * keys::kChunk;
 base::Result<Sealed> seal(const SealJob& job, const base::SecretBytes& erase_secret, const keys::NoteSigner& service,
-                          base::Files& files);
+                          base::Files& files, base::SecretBytes& piece);
 
 // Who gets a header: IT Managers and recovery for all, Tech Managers for class customer only.
 std::vector<keys::RoleHolder> recipients_for(const keys::Roster& roster, std::string_view klass);

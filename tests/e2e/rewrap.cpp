@@ -93,6 +93,7 @@ int fill(const char* folder, long count) {
   const base::Fd source(::memfd_create("sound", MFD_CLOEXEC));
   must(base::system_files().append(source.get(), sound));
   const auto recipients = vault::recipients_for(vault.roster(), "customer");
+  auto piece = must(base::SecretBytes::zeros(vault::kSealPiece));
   for (long made = 0; made < count;) {
     std::vector<vault::Sealed> all;
     const long batch = std::min(count - made, 1000L);
@@ -112,7 +113,7 @@ int fill(const char* folder, long count) {
       job.object = object.get();
       job.recipients = recipients;
       must(vault.slots().reserve(job.columns.slot));
-      next = must(vault::seal(job, must(vault.slots().read(job.columns.slot)), vault.service(), vault.files()));
+      next = must(vault::seal(job, must(vault.slots().read(job.columns.slot)), vault.service(), vault.files(), piece));
     }
     must(vault.audit().act([&]() -> base::Result<void> {
       for (const auto& sealed : all) {

@@ -6,6 +6,7 @@
 
 #include <boost/filesystem/operations.hpp>
 #include <functional>
+#include <mutex>
 #include <vector>
 
 namespace testkit {
@@ -37,6 +38,7 @@ struct FaultyFiles::State {
   Loss loss;
   std::int64_t calls = 0;
   bool reached = false;
+  std::mutex one_call_at_a_time;
   std::map<std::uint64_t, Unsynced> data;  // by inode
   std::vector<Name> names;                 // in the order in which they were made
 
@@ -84,6 +86,7 @@ FaultyFiles::FaultyFiles(std::int64_t fail_at, Loss loss) : state_(std::make_uni
 FaultyFiles::~FaultyFiles() = default;
 
 Result<Fd> FaultyFiles::create(const Path& path) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   auto fd = base::system_files().create(path);
   if (fd) state_->remember_name(path, [path] { (void)base::system_files().remove(path); });
@@ -91,6 +94,7 @@ Result<Fd> FaultyFiles::create(const Path& path) {
 }
 
 Result<void> FaultyFiles::append(int fd, ByteView bytes) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) {
     if (state_->loss == Loss::all_is_kept) (void)base::system_files().append(fd, bytes.first(bytes.size() / 2));
     return kFault;
@@ -102,6 +106,7 @@ Result<void> FaultyFiles::append(int fd, ByteView bytes) {
 }
 
 Result<void> FaultyFiles::write_at(const Path& path, std::uint64_t offset, ByteView bytes) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (!state_->fails()) return base::system_files().write_at(path, offset, bytes);
   if (state_->calls == state_->fail_at + 1)  // torn: the first half arrived
     (void)base::system_files().write_at(path, offset, bytes.first(bytes.size() / 2));
@@ -109,6 +114,7 @@ Result<void> FaultyFiles::write_at(const Path& path, std::uint64_t offset, ByteV
 }
 
 Result<void> FaultyFiles::sync(int fd) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   auto r = base::system_files().sync(fd);
   if (r) state_->data_is_synced(fd);
@@ -116,6 +122,7 @@ Result<void> FaultyFiles::sync(int fd) {
 }
 
 Result<void> FaultyFiles::sync_folder(const Path& folder) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   auto r = base::system_files().sync_folder(folder);
   if (r) state_->names_are_synced(folder);
@@ -123,6 +130,7 @@ Result<void> FaultyFiles::sync_folder(const Path& folder) {
 }
 
 Result<void> FaultyFiles::sync_together(std::span<const int> fds, const std::set<Path>& folders) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   auto r = base::system_files().sync_together(fds, folders);
   if (!r) return r;
@@ -132,6 +140,7 @@ Result<void> FaultyFiles::sync_together(std::span<const int> fds, const std::set
 }
 
 Result<void> FaultyFiles::rename(const Path& from, const Path& to) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   const auto replaced = state_->synced_content(to);
   auto r = base::system_files().rename(from, to);
@@ -144,6 +153,7 @@ Result<void> FaultyFiles::rename(const Path& from, const Path& to) {
 }
 
 Result<void> FaultyFiles::rename_new(const Path& from, const Path& to) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   auto r = base::system_files().rename_new(from, to);
   if (r) state_->remember_name(to, [from, to] { (void)base::system_files().rename(to, from); });
@@ -151,6 +161,7 @@ Result<void> FaultyFiles::rename_new(const Path& from, const Path& to) {
 }
 
 Result<void> FaultyFiles::remove(const Path& path) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   const auto content = state_->synced_content(path);
   auto r = base::system_files().remove(path);
@@ -159,6 +170,7 @@ Result<void> FaultyFiles::remove(const Path& path) {
 }
 
 Result<void> FaultyFiles::make_folder(const Path& path) {
+  const std::lock_guard lock(state_->one_call_at_a_time);
   if (state_->fails()) return kFault;
   const bool existed = base::exists(path);
   auto r = base::system_files().make_folder(path);

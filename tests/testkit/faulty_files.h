@@ -1,6 +1,7 @@
 // FaultyFiles: the file calls of the project with one that fails. Call number `k` (from 0) and all later ones fail;
 // what was not synced before that call is lost: unsynced data is cut from files, unsynced names are undone. When the
-// work under test ends without reaching call k, `reached()` is false: then every cut has been tried.
+// work under test ends without reaching call k, `reached()` is false: then every cut has been tried. Several threads
+// may call: one at a time is served.
 #pragma once
 
 #include <cstdint>
