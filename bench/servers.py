@@ -24,7 +24,7 @@ CIPHER = "chacha20-poly1305@openssh.com"  # the OpenSSH client's first choice
 START_LIMIT, ERASE_LIMIT = 30, 300  # seconds
 # For runs of many log-ins: limits that are there to stop them. One claim takes at most 64 connections.
 MANY_LOGINS = {"connections_per_minute": 1_000_000, "connections_burst": 1_000_000, "connections_total": 10_000,
-               "unauthenticated_total": 10_000, "unauthenticated_per_address": 10_000, "connections": 64}
+               "unauthenticated_total": 10_000, "unauthenticated_per_address": 10_000, "claim.connections": 64}
 
 
 class Login:
@@ -209,9 +209,12 @@ class Vault:
 
 
 def configure(path, settings):
+    """Settings by key; by "table.key" where several tables have the key"""
     text = path.read_text()
-    for key, value in settings.items():
-        text, found = re.subn(rf"(?m)^{key} = (\"[^\"]*\"|\d+)", f"{key} = {json.dumps(value)}", text)
+    for name, value in settings.items():
+        *table, key = name.split(".")
+        before = rf"(?ms)(^\[{table[0]}\]\n(?:(?!^\[).)*?)" if table else "(?m)()"
+        text, found = re.subn(rf"{before}^{key} = (\"[^\"]*\"|\d+)", rf"\g<1>{key} = {json.dumps(value)}", text)
         if found != 1:
-            raise Failed(f"callvault.toml has {found} keys {key}")
+            raise Failed(f"callvault.toml has {found} keys {name}")
     path.write_text(text)

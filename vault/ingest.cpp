@@ -284,6 +284,11 @@ Result<std::string> quarantine_of_held(Vault& vault, const IngestOutcome& outcom
 
 // What is in the vault now: is the source to go?
 Result<void> finish(Vault& vault, const IngestRequest& request, Taking& taking) {
+  if (taking.outcome.duplicate) {
+    auto held = quarantine_of_held(vault, taking.outcome, request.remove_source);
+    if (!held) return held.error();
+    taking.quarantine = *held;
+  }
   if (!taking.quarantine.empty()) {
     taking.outcome.quarantined = true;
     return Error{Fault::failed,
@@ -338,20 +343,11 @@ void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
     for (const Taking* taking : going) not_kept.insert(taking->id());
   }
   drop(vault, not_kept);
-  Going held;
   for (Taking* taking : batch) {
-    if (taking->outcome.duplicate && !taking->outcome.error) {
-      auto quarantine = quarantine_of_held(vault, taking->outcome, request.remove_source);
-      taking->quarantine = quarantine ? *quarantine : "";
-      if (!quarantine) stop(*taking, quarantine.error(), false);
-    }
-    if (!taking->outcome.error) held.push_back(taking);
+    if (taking->outcome.error) continue;
+    if (auto r = finish(vault, request, *taking); !r) stop(*taking, r.error(), false);
   }
-  at_once(held, [&](Taking& taking, std::size_t) {
-    if (auto r = finish(vault, request, taking); !r) stop(taking, r.error(), false);
-    taking.source.fd = {};  // here the kernel lets a removed file's blocks go
-    taking.object = {};
-  });
+  at_once(batch, [](Taking& taking, std::size_t) { taking.source.fd = {}; });  // the kernel lets removed files' blocks go
 }
 
 // What was sealed for those who held the roles before is taken in once more, for those who hold them now.
