@@ -347,7 +347,8 @@ void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
     if (taking->outcome.error) continue;
     if (auto r = finish(vault, request, *taking); !r) stop(*taking, r.error(), false);
   }
-  at_once(batch, [](Taking& taking, std::size_t) { taking.source.fd = {}; });  // the kernel lets removed files' blocks go
+  at_once(batch,
+          [](Taking& taking, std::size_t) { taking.source.fd = {}; });  // the kernel lets removed files' blocks go
 }
 
 // What was sealed for those who held the roles before is taken in once more, for those who hold them now.

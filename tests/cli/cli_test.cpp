@@ -1252,7 +1252,7 @@ TEST_F(Cli, AnInterruptAtTheQuestionTurnsTheEchoOnAgain) {
 
 // The program is held up where its question is written: the interrupt comes before it waits for the answer.
 TEST_F(Cli, AnInterruptBeforeTheAnswerIsAwaitedIsNotMissed) {
-  Terminal terminal({"/usr/bin/strace", "-o", (folder_ / "calls").string(), "-e", "inject=write:delay_exit=500000",
+  Terminal terminal({"/usr/bin/strace", "-o", (folder_ / "calls").string(), "-e", "inject=write:delay_exit=100000",
                      CALLVAULT_BINARY, "customer", "show", "acme", "--vault", vault().string(), "--identity",
                      identity()});
   ASSERT_TRUE(terminal.shows("identity file: "));
