@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+scripts/setup.sh >&2 # on a new machine; else it does nothing
 cmake --preset release >/dev/null
 commands=build/release/compile_commands.json
 flags=$(python3 - "$commands" <<'PY'

@@ -9,6 +9,9 @@ case "${1:-}" in
   *) echo "usage: scripts/format.sh [--check]" >&2 && exit 2 ;;
 esac
 
+# Without it every file would be called badly formatted.
+command -v clang-format-14 >/dev/null || scripts/setup.sh >&2
+
 status=0
 while IFS= read -r -d '' file; do
   formatted=$(clang-format-14 --style=file "$file" && echo end) # "end" keeps the last newline

@@ -213,16 +213,15 @@ void at_once(const Going& all, const std::function<void(Taking&, std::size_t wor
 }
 
 void write_all(Vault& vault, const Going& going) {
-  std::vector<base::SecretBytes> pieces(workers());
+  std::vector<base::SecretBytes> pieces(workers());  // each made by the worker that needs it
   at_once(going, [&](Taking& taking, std::size_t worker) {
     base::SecretBytes& piece = pieces[worker];
     if (piece.size() == 0) {
       auto made = base::SecretBytes::zeros(kSealPiece);
-      taking.written = made ? Result<void>() : made.error();
-      if (!made) return;
-      piece = std::move(*made);
+      if (made) piece = std::move(*made);
+      if (!made) taking.written = made.error();
     }
-    taking.written = write(vault, taking, piece);
+    if (taking.written) taking.written = write(vault, taking, piece);
   });
 }
 
@@ -347,8 +346,8 @@ void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
     if (taking->outcome.error) continue;
     if (auto r = finish(vault, request, *taking); !r) stop(*taking, r.error(), false);
   }
-  at_once(batch,
-          [](Taking& taking, std::size_t) { taking.source.fd = {}; });  // the kernel lets removed files' blocks go
+  // Here the kernel lets the blocks of removed files go.
+  at_once(batch, [](Taking& taking, std::size_t) { taking.source.fd = {}; });
 }
 
 // What was sealed for those who held the roles before is taken in once more, for those who hold them now.
