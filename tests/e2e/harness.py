@@ -68,6 +68,7 @@ class Vault:
             f.write(PASSPHRASE + "\n")
         self.must("init", self.dir, "--operator", "Test Telecom", "--identity-out", self.identity, "--recovery-out",
                   self.recovery)
+        subprocess.run([os.path.join(BIN, "light_identity"), self.identity, self.passphrase], check=True)
         self.configure(**{"settle": "1s", "without_close": "1s", "idle_after_all": "1s", **claim})
 
     def configure(self, **values):
