@@ -20,6 +20,7 @@ import wave
 import raw
 
 BIN = os.environ.get("CALLVAULT_BIN", "build/release/bin")
+MADE = os.environ.get("CALLVAULT_E2E_VAULT")  # a folder with a vault made by this program, which each test copies
 PASSPHRASE = "correct horse battery staple"
 SFTP = shutil.which("sftp")
 
@@ -64,12 +65,18 @@ class Vault:
         self.identity = os.path.join(folder, "it-manager.age")
         self.recovery = os.path.join(folder, "recovery.txt")
         self.passphrase = os.path.join(folder, "passphrase")
+        if MADE and folder != MADE:
+            shutil.copytree(MADE, folder, dirs_exist_ok=True)
+        else:
+            self.make()
+        self.configure(**{"settle": "1s", "without_close": "1s", "idle_after_all": "1s", **claim})
+
+    def make(self):
         with open(self.passphrase, "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
             f.write(PASSPHRASE + "\n")
         self.must("init", self.dir, "--operator", "Test Telecom", "--identity-out", self.identity, "--recovery-out",
                   self.recovery)
         subprocess.run([os.path.join(BIN, "light_identity"), self.identity, self.passphrase], check=True)
-        self.configure(**{"settle": "1s", "without_close": "1s", "idle_after_all": "1s", **claim})
 
     def configure(self, **values):
         path = os.path.join(self.dir, "callvault.toml")
@@ -260,3 +267,9 @@ class EndToEnd(unittest.TestCase):
                 return
             time.sleep(0.05)
         self.fail(f"after {seconds} s: {what}")
+
+
+if __name__ == "__main__":
+    shutil.rmtree(MADE, ignore_errors=True)
+    os.mkdir(MADE)
+    Vault(MADE)
