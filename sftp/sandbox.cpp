@@ -36,7 +36,7 @@ using base::Error;
 using base::Fault;
 
 constexpr rlim_t kDescriptors = 1100;  // four channels with 256 open files each, and a few
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef CALLVAULT_NO_SECCOMP
 #define CALLVAULT_SHADOW_MEMORY 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
