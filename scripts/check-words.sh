@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+git rev-parse --is-inside-work-tree >/dev/null # where git does not answer, nothing would be found
 text=(. ':!tests/vectors' ':!tests/fuzz/corpus' ':!tests/golden')
 status=0
 fail() { sed "s|\$|: $1|" >&2 && status=1; }

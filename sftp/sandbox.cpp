@@ -36,14 +36,7 @@ using base::Error;
 using base::Fault;
 
 constexpr rlim_t kDescriptors = 1100;  // four channels with 256 open files each, and a few
-#ifdef CALLVAULT_NO_SECCOMP
-#define CALLVAULT_SHADOW_MEMORY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CALLVAULT_SHADOW_MEMORY 1
-#endif
-#endif
-#ifdef CALLVAULT_SHADOW_MEMORY
+#ifdef CALLVAULT_SANITIZED
 constexpr rlim_t kAddressSpace = RLIM_INFINITY;  // sanitizers map terabytes
 #else
 constexpr rlim_t kAddressSpace = rlim_t{256} * 1024 * 1024;
@@ -101,7 +94,7 @@ base::Result<void> enter_landlock() {
 
 // --- seccomp: what a session calls, and nothing else -----------------------------------------------------------------
 
-#ifndef CALLVAULT_SHADOW_MEMORY  // a sanitizer's runtime opens files and maps code of its own
+#ifndef CALLVAULT_SANITIZED  // a sanitizer's runtime opens files and maps code of its own
 // libc and libraries try these and do without. Any other call ends the process: that is no client's fault.
 // tgkill is abort()'s; refused, abort() ends the process by itself.
 constexpr std::array kRefused = {SCMP_SYS(open),     SCMP_SYS(openat),    SCMP_SYS(stat),     SCMP_SYS(lstat),

@@ -2,16 +2,6 @@
 // still needs the file system; then enter_listener() in the listener, and enter() in each session that it forks.
 #pragma once
 
-// Builds with sanitizers, whose runtime opens files and maps code, have no seccomp filter. g++ tells of them in one
-// way, clang in another.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CALLVAULT_NO_SECCOMP
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CALLVAULT_NO_SECCOMP
-#endif
-#endif
-
 #include <initializer_list>
 
 #include "base/files.h"

@@ -269,7 +269,7 @@ class EndToEnd(unittest.TestCase):
         self.fail(f"after {seconds} s: {what}")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # makes the vault of CALLVAULT_E2E_VAULT anew
     shutil.rmtree(MADE, ignore_errors=True)
     os.mkdir(MADE)
     Vault(MADE)

@@ -47,7 +47,7 @@ int inside_listener(Attempt attempt) {
 }
 
 void need_seccomp() {
-#ifdef CALLVAULT_NO_SECCOMP
+#ifdef CALLVAULT_SANITIZED
   GTEST_SKIP() << "SKIPPED: sanitizer builds have no seccomp filter";
 #endif
 }
