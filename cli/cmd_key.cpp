@@ -136,7 +136,7 @@ Result<void> rotate_service(Context& context) {
   if (!lock) return lock.error();
   if (auto r = vault::rotate_service_key(*vault, *actor); !r) return r;
   say_warning("trust.toml has changed: renew the copies of it that are kept elsewhere");
-  say_hint("a running callvaultd takes the new key with \"systemctl reload callvaultd\"");
+  say_hint("a running callvaultd follows by itself");
   const std::string key = vault->service().verifier().text();
   if (context.json) return print(Json{{"service_key", key}}.dump(2) + "\n");
   return print("The service key is new; what the old one signed still verifies.\n  " + key + "\n");

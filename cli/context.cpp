@@ -16,7 +16,27 @@ Result<vault::Vault> Context::open_vault() {
     hint = "give --vault DIR, or set CALLVAULT_DIR";
     return Error{Fault::usage, "no vault is named"};
   }
-  return vault::Vault::open(vault_folder, clock);
+  auto vault = vault::Vault::open(vault_folder, clock);
+  opened_ = opened_ || vault;
+  return vault;
+}
+
+void Context::note_refusal(const std::string& command) {
+  if (!opened_) return;
+  const auto noted = [&]() -> Result<void> {
+    auto vault = open_vault();
+    if (!vault) return vault.error();
+    const auto* holder = unlocked_ ? vault->roster().holding(*unlocked_) : nullptr;
+    return vault->audit().act([&] {
+      return vault->audit().note({"act.refused", holder != nullptr ? holder->name : "nobody", {command}, ""});
+    });
+  }();
+  if (!noted) say_warning("the refusal could not be noted: " + noted.error().what);
+}
+
+Result<keys::Identity> Context::remember(Result<keys::Identity> identity) {
+  if (identity) unlocked_ = identity->recipient();
+  return identity;
 }
 
 Result<base::SecretBytes> Context::passphrase(std::string_view question) {
@@ -36,7 +56,7 @@ Result<keys::Identity> Context::unlock() {
     hint = "give --identity FILE, or set CALLVAULT_IDENTITY";
     return Error{Fault::usage, "this needs an identity"};
   }
-  return keys::read_identity(identity_file, [this] { return passphrase("Passphrase of the identity file"); });
+  return remember(keys::read_identity(identity_file, [this] { return passphrase("Passphrase of the identity file"); }));
 }
 
 Result<vault::Actor> Context::unlock_actor(vault::Vault& vault) {
@@ -48,10 +68,10 @@ Result<vault::Actor> Context::unlock_actor(vault::Vault& vault) {
 Result<std::optional<keys::Identity>> Context::unlock_if_named() {
   if (identity_file.empty()) return std::optional<keys::Identity>();
   bool none_to_be_had = false;
-  auto identity = keys::read_identity(identity_file, [&]() -> Result<base::SecretBytes> {
+  auto identity = remember(keys::read_identity(identity_file, [&]() -> Result<base::SecretBytes> {
     none_to_be_had = passphrase_file.empty() && !terminal_there();
     return passphrase("Passphrase of the identity file");
-  });
+  }));
   if (identity) return std::optional(std::move(*identity));
   if (!none_to_be_had) return identity.error();
   say_warning("the identity stays locked: it needs a passphrase (--passphrase-file FILE, or a terminal)");

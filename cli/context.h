@@ -20,6 +20,9 @@ struct Context {
 
   base::Result<vault::Vault> open_vault();
 
+  // A refusal of a command that opened a vault is an entry of its audit log: who, and which command.
+  void note_refusal(const std::string& command);
+
   // From the file of --passphrase-file, or the terminal.
   base::Result<base::SecretBytes> passphrase(std::string_view question);
 
@@ -41,6 +44,12 @@ struct Context {
     bool may_read(vault::Vault& vault, const std::string& recording) const;  // false: restricted, and not for this role
   };
   base::Result<std::optional<Reader>> unlock_reader(vault::Vault& vault);
+
+ private:
+  base::Result<keys::Identity> remember(base::Result<keys::Identity> identity);
+
+  bool opened_ = false;                      // the vault
+  std::optional<keys::Recipient> unlocked_;  // the last identity
 };
 
 }  // namespace cli

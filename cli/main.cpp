@@ -37,6 +37,16 @@ std::string command_names(const CLI::App& app) {
   return names;
 }
 
+// "role add", say.
+std::string command_named(const CLI::App& app) {
+  std::string name;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    name += (name.empty() ? "" : " ") + at->get_name();
+  }
+  return name;
+}
+
 // A wrong command line: what is wrong with it, and where help is.
 int usage_error(const CLI::App& app, std::string what) {
   const auto named = app.get_subcommands();
@@ -75,6 +85,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return usage_error(app, error.what());
   }
-  if (auto r = context.run(); !r) return report(r.error(), context.hint);
-  return 0;
+  auto r = context.run();
+  if (r) return 0;
+  if (r.error().fault == base::Fault::denied) context.note_refusal(command_named(app));
+  return report(r.error(), context.hint);
 }

@@ -24,6 +24,7 @@ constexpr std::int64_t kTickMs = 500;         // revocations by other processes 
 constexpr std::int64_t kQuietMs = 8;          // no message for this long: commit at once
 constexpr std::int64_t kLongestWaitMs = 200;  // else share a commit for at most this long
 constexpr std::int64_t kRetryMs = 1000;
+constexpr std::int64_t kSeenMs = 60'000;     // so much of a connection's time a crash makes absence
 constexpr std::size_t kMessagesAtOnce = 64;  // per session and turn, so that none starves the others
 constexpr std::size_t kMostFiles = 1024;     // open files a session may have
 constexpr std::size_t kMostFailedNetworks = 10'000;
@@ -43,6 +44,20 @@ Refusal refusal_of(vault::Entrance entrance) {
     case vault::Entrance::reading: break;
   }
   return Refusal::failed;
+}
+
+// For the audit log, of what is refused to the right password; empty: our own fault, which is logged as such.
+std::string_view word_of(Refusal why) {
+  switch (why) {
+    case Refusal::used: return "used";
+    case Refusal::expired: return "expired";
+    case Refusal::not_yet: return "not-yet";
+    case Refusal::revoked: return "revoked";
+    case Refusal::other_address: return "other-address";
+    case Refusal::too_many: return "too-many";
+    case Refusal::strict: return "strict";
+    default: return "";
+  }
 }
 
 bool lets_in(vault::Entrance entrance) {
@@ -98,7 +113,20 @@ Result<void> Keeper::start() {
     if (!claim) return claim.error();
     claims_.emplace(row.id, std::move(*claim));
   }
-  return {};
+  trust_ = trust_file();
+  // Nobody could connect while there was no daemon: that time is nobody's absence.
+  return saw([](const KeeperClaim&) { return true; });
+}
+
+Result<void> Keeper::saw(const std::function<bool(const KeeperClaim&)>& which) {
+  seen_ms_ = base::monotonic_ms();
+  return vault_.catalog().change([&]() -> Result<void> {
+    for (const auto& [id, claim] : claims_) {
+      if (!which(claim)) continue;
+      if (auto r = vault_.catalog().saw(id, vault_.clock().now()); !r) return r;
+    }
+    return {};
+  });
 }
 
 int Keeper::run() {
@@ -172,9 +200,11 @@ void Keeper::reload() {
 }
 
 Result<void> Keeper::open_anew() {
+  auto trust = trust_file();
   auto again = vault::Vault::open(vault_.folder(), vault_.clock(), vault_.files());
   if (!again) return again.error();
   vault_ = std::move(*again);
+  trust_ = std::move(trust);
   seen_version_ = -1;     // counted by each connection to the catalogue on its own
   erase_pending_ = true;  // what did not verify under the keys of before
   (void)send_packet(listener_.get(), encode_limits(listener_settings(vault_.folder(), vault_.config())), Wait::no);
@@ -194,6 +224,25 @@ bool Keeper::follow_roles() {
     base::log_error(r.error().at("roles were changed, but the vault does not open").what);
   }
   return static_cast<bool>(r);
+}
+
+std::optional<base::FileInfo> Keeper::trust_file() const {
+  const auto file = base::open_to_read(vault_.folder() / "trust.toml");
+  const auto info = file ? base::info(file->get()) : Result<base::FileInfo>(file.error());
+  return info ? std::optional(*info) : std::nullopt;
+}
+
+// What is signed by a new service key must verify here too. While its two files are being written the vault may not
+// open: it is tried again.
+void Keeper::follow_trust() {
+  const std::int64_t now = base::monotonic_ms();
+  if (now < follow_ms_ || trust_file() == trust_) return;
+  if (auto r = open_anew(); r) {
+    base::log_info("trust.toml was changed, and read again");
+  } else {
+    follow_ms_ = now + kRetryMs;
+    base::log_error(r.error().at("trust.toml was changed, but the vault does not open").what);
+  }
 }
 
 bool Keeper::delivered_pending() const {
@@ -297,7 +346,10 @@ void Keeper::key(Session& session, const ask::Key& request) {
   if (!request.proved) return say(session, say::Accepted{});
   const auto connections = std::ranges::count_if(
       sessions_, [&](const Session& s) { return !s.over && s.recorder && s.recorder->name == (*found)->name; });
-  if (connections >= vault_.config().drop_connections) return say(session, say::Refused{Refusal::too_many});
+  if (connections >= vault_.config().drop_connections) {
+    base::log_warning("recorder " + (*found)->name + ": one connection more than it may have is refused");
+    return say(session, say::Refused{Refusal::too_many});
+  }
   auto noted = vault_.audit().act([&] {
     return vault_.audit().note(
         {"recorder.joined", "recorder", {(*found)->name}, "{\"address\":\"" + session.address + "\"}"});
@@ -331,6 +383,7 @@ void Keeper::answer_recorder(Session& session, const Ask& request) {
   auto taken = session.uploads.extract(upload);
   if (const auto* m = std::get_if<ask::Hold>(&request))
     return finish_upload(session, std::move(taken.mapped()), m->path);
+  base::log_warning("recorder " + session.recorder->name + ": an upload that was not whole was dropped");
   taken.mapped().drop(vault_);
   say(session, say::Accepted{});
 }
@@ -472,7 +525,10 @@ void Keeper::check_answer(Session& session, const ask::Answer& request) {
     return say(session, say::Refused{Refusal::wrong});
   }
   const auto admitted = admit(candidates[request.which], session.address);
-  if (const auto* refused = std::get_if<Refusal>(&admitted)) return say(session, say::Refused{*refused});
+  if (const auto* refused = std::get_if<Refusal>(&admitted)) {
+    refused_login(session.address, candidates[request.which].row, *refused);
+    return say(session, say::Refused{*refused});
+  }
   session.claim = std::get<KeeperClaim*>(admitted);
   KeeperClaim& claim = *session.claim;
   ++claim.connections;
@@ -505,16 +561,45 @@ std::variant<KeeperClaim*, Refusal> Keeper::admit(const vault::Candidate& candid
   return &claims_.emplace(candidate.row.id, std::move(*claim)).first->second;
 }
 
-// One entry per network and minute: a flood of wrong passwords must not become a flood of entries.
-void Keeper::failed_login(const std::string& address) {
+// One entry per network and minute: a flood of log-ins must not become a flood of entries.
+bool Keeper::noted_lately(const std::string& what) {
   const base::Seconds now = vault_.clock().now();
-  const std::string network = vault::network_of(address);
-  base::Seconds& last = failed_[network];
-  if (now - last < 60) return;
+  base::Seconds& last = failed_[what];
+  if (now - last < 60) return true;
   last = now;
   if (failed_.size() > kMostFailedNetworks) std::erase_if(failed_, [&](const auto& f) { return now - f.second >= 60; });
+  return false;
+}
+
+void Keeper::failed_login(const std::string& address) {
+  const std::string network = vault::network_of(address);
+  if (noted_lately(network)) return;
   auto r = vault_.audit().act([&] {
     return vault_.audit().note({"login.failed", "nobody", {}, "{\"network\":\"" + network + "\"}"});
+  });
+  if (!r) base::log_error(r.error().what);
+}
+
+// Whoever has the right password and may not come in (any more): a used letter in other hands looks like this.
+void Keeper::refused_login(const std::string& address, const vault::AccessRow& row, Refusal why) {
+  const std::string network = vault::network_of(address);
+  const std::string word(word_of(why));
+  if (word.empty() || noted_lately(network + " " + row.id + " " + word)) return;
+  auto r = vault_.audit().act([&] {
+    return vault_.audit().note(
+        {"login.refused", vault::reader_of(row.kind), {row.id, word}, "{\"network\":\"" + network + "\"}"});
+  });
+  if (!r) base::log_error(r.error().what);
+}
+
+// Once for each recording of a claim: a client that tries again and again must not fill the log.
+void Keeper::note_damage(const Session& session, std::uint32_t item) {
+  const auto recording = session.claim->damaged(item);
+  if (!recording) return;
+  base::log_error(*recording + ": damaged, and refused to a reader of " + session.claim->id() +
+                  "; callvault verify says more");
+  auto r = vault_.audit().act([&] {
+    return vault_.audit().note({"recording.damaged", "service", {*recording, session.claim->id()}, ""});
   });
   if (!r) base::log_error(r.error().what);
 }
@@ -528,7 +613,10 @@ void Keeper::open_file(Session& session, std::uint32_t item) {
   }
   if (session.files.size() >= kMostFiles) return say(session, say::Refused{Refusal::failed});
   auto opened = session.claim->open(item, base::monotonic_ms());
-  if (const auto* refused = std::get_if<Refusal>(&opened)) return say(session, say::Refused{*refused});
+  if (const auto* refused = std::get_if<Refusal>(&opened)) {
+    if (*refused == Refusal::damaged) note_damage(session, item);
+    return say(session, say::Refused{*refused});
+  }
   auto& file = std::get<KeeperClaim::OpenedItem>(opened);
   if (auto r = note_reading(session, item, file.reply.recording); !r) {
     base::log_error(r.error().at("note who reads").what);
@@ -563,6 +651,7 @@ void Keeper::close_file(Session& session, const ask::Close& request) {
   session.files.erase(file);
   const std::int64_t now = base::monotonic_ms();
   if (!request.served) {
+    note_damage(session, item);
     session.claim->lost(item, handle, false, now);
     return say(session, say::Done{false});
   }
@@ -587,9 +676,14 @@ void Keeper::end_session(Session& session, bool orderly) {
   if (session.over) return;
   session.over = true;
   session.socket = base::Fd();
-  for (auto& [number, upload] : session.uploads) upload.drop(vault_);
+  for (auto& [number, upload] : session.uploads) {
+    base::log_warning("recorder " + session.recorder->name + ": an upload stopped half-way, and was dropped");
+    upload.drop(vault_);
+  }
   session.uploads.clear();
   if (session.recorder) forget_recorder(session.recorder->name);
+  // Only now that it is over: whoever has no key that counts shall not see by our time whether the account has one.
+  if (session.claim == nullptr && !session.recorder && session.keys > 0) failed_login(session.address);
   if (session.claim == nullptr) return;
   KeeperClaim& claim = *session.claim;
   for (const auto& [number, file] : session.files) claim.lost(file.item, file.handle, orderly, base::monotonic_ms());
@@ -647,6 +741,11 @@ void Keeper::tick() {
   const std::int64_t now = base::monotonic_ms();
   next_tick_ms_ = now + kTickMs;
   follow_roles();
+  follow_trust();
+  if (now - seen_ms_ >= kSeenMs) {
+    if (auto r = saw([](const KeeperClaim& claim) { return claim.connections > 0; }); !r)
+      base::log_error(r.error().what);
+  }
   const auto version = vault_.catalog().data_version();
   const bool changed = version && *version != seen_version_;
   if (version) seen_version_ = *version;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <set>
@@ -79,8 +80,12 @@ class Keeper {
   void close_file(Session& session, const ask::Close& request);
   bool has_company(const Session& session) const;
   void failed_login(const std::string& address);
+  void refused_login(const std::string& address, const vault::AccessRow& row, Refusal why);
+  bool noted_lately(const std::string& what);  // within a minute; from now on it was
+  void note_damage(const Session& session, std::uint32_t item);
   void say(Session& session, const Say& message, const base::Fd* object = nullptr);
   void store_coverage(KeeperClaim& claim);
+  base::Result<void> saw(const std::function<bool(const KeeperClaim&)>& which);  // its client is there
   void cut(KeeperClaim& claim, Refusal why);
   void cut_recorders();  // those that may not any more
   void end_session(Session& session, bool orderly = false);
@@ -90,6 +95,8 @@ class Keeper {
   void reload();
   base::Result<void> open_anew();
   bool follow_roles();  // true: roles were changed, and the vault was opened anew for them
+  std::optional<base::FileInfo> trust_file() const;
+  void follow_trust();  // the same for trust.toml: a service key was rotated
   int wait_ms() const;
   bool delivered_pending() const;
 
@@ -101,11 +108,13 @@ class Keeper {
   std::list<Session> sessions_;
   std::map<std::string, KeeperClaim> claims_;
   std::map<std::string, Brought> brought_;       // by the recorder's name
-  std::map<std::string, base::Seconds> failed_;  // network -> time of the last audit entry on its failures
+  std::map<std::string, base::Seconds> failed_;  // network, with the access if it was its password -> last audit entry
   std::int64_t pending_since_ms_ = 0;            // 0: nothing waits for a commit
   std::int64_t retry_ms_ = 0;                    // not before, after a failed commit
   std::int64_t next_tick_ms_ = 0;
-  std::int64_t follow_ms_ = 0;  // not before, after the vault did not open
+  std::int64_t follow_ms_ = 0;           // not before, after the vault did not open
+  std::int64_t seen_ms_ = 0;             // when the catalogue was last told who is connected
+  std::optional<base::FileInfo> trust_;  // trust.toml, as this vault was opened with it
   long long seen_version_ = -1;
   bool erased_here_ = false;    // since the last tick: grants may hold what is gone now
   bool log_pending_ = false;    // deleted rows are still in the write-ahead log

@@ -17,7 +17,8 @@ using base::Result;
 namespace {
 
 constexpr std::size_t kPage = kMaxMessage - 1024;        // room for the head of the message
-constexpr std::uint64_t kStoreEvery = 64 * 1024 * 1024;  // coverage is stored at least this often
+constexpr std::uint64_t kStoreEvery = 64 * 1024 * 1024;  // coverage is stored at least this often,
+constexpr std::int64_t kStoreEveryMs = 2000;             // and, with a tick, this often
 
 // Seconds. A customer whose row was edited gets the default.
 base::Seconds linger_of(vault::Vault& vault, const std::string& customer) {
@@ -52,7 +53,10 @@ Result<void> KeeperClaim::add(const vault::ItemRow& item) {
   const vault::Coverage::Waits waits{vault_->config().claim_settle * 1000, vault_->config().claim_without_close * 1000};
   auto coverage = item.coverage.empty() ? Result<vault::Coverage>(vault::Coverage(item.size, waits))
                                         : vault::Coverage::parse(item.coverage, item.size, waits);
-  if (!coverage) return coverage.error().at(item.recording);
+  if (!coverage) {  // nothing is proved by it: the others are served all the same, and this one is fetched once more
+    base::log_error(coverage.error().at(item.recording).what);
+    coverage = vault::Coverage(item.size, waits);
+  }
   coverage->settle(base::monotonic_ms());
   if (coverage->due()) waiting_.insert(item.position);
   in_chunks_ = in_chunks_ || coverage->in_chunks();
@@ -190,6 +194,12 @@ void KeeperClaim::lost(std::uint32_t number, vault::Coverage::Handle handle, boo
   ended(number);
 }
 
+std::optional<std::string> KeeperClaim::damaged(std::uint32_t number) {
+  Item& item = items_[number];
+  if (std::exchange(item.damage_noted, true)) return std::nullopt;
+  return item.recording;
+}
+
 std::optional<Refusal> KeeperClaim::remove(std::uint32_t number) {
   if (number >= item_count()) return Refusal::not_found;
   Item& item = items_[number];
@@ -253,9 +263,10 @@ void KeeperClaim::put_back(std::vector<vault::DeliveredItem> items) {
 
 Result<void> KeeperClaim::store_coverage() {
   if (!erases()) return {};
+  const std::int64_t now_ms = base::monotonic_ms();
   const auto wanted = [&](const Item& item) {
     return item.changed && !item.gone &&
-           (item.new_copy || item.coverage.open_handles() == 0 ||
+           (item.new_copy || item.coverage.open_handles() == 0 || now_ms >= item.stored_ms + kStoreEveryMs ||
             item.coverage.bytes_sent() >= item.stored_at + kStoreEvery);
   };
   if (std::none_of(items_.begin(), items_.end(), wanted)) return {};
@@ -269,6 +280,7 @@ Result<void> KeeperClaim::store_coverage() {
         return r;
       item.changed = item.new_copy = false;
       item.stored_at = item.coverage.bytes_sent();
+      item.stored_ms = now_ms;
     }
     return {};
   });

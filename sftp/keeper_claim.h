@@ -45,6 +45,8 @@ class KeeperClaim {
   bool close(std::uint32_t item, vault::Coverage::Handle handle, bool company, std::int64_t now_ms);
   // The connection of an open handle is over; `orderly` as in ask::End.
   void lost(std::uint32_t item, vault::Coverage::Handle handle, bool orderly, std::int64_t now_ms);
+  // Its recording; nullopt: it was told already.
+  std::optional<std::string> damaged(std::uint32_t item);
   // nullopt: fine, it is gone, or was downloaded and goes now: this is the customer's own acknowledgement.
   std::optional<Refusal> remove(std::uint32_t item);
 
@@ -87,6 +89,8 @@ class KeeperClaim {
     bool changed = false;
     bool new_copy = false;        // earlier parts, or a wait, were dropped since it was last stored
     std::uint64_t stored_at = 0;  // bytes sent when it was last stored
+    std::int64_t stored_ms = 0;
+    bool damage_noted = false;
   };
   KeeperClaim(vault::Vault& vault, vault::AccessRow row, vault::AccessStatement statement)
       : vault_(&vault), row_(std::move(row)), statement_(std::move(statement)) {}

@@ -62,7 +62,7 @@ struct Book {
 };  // no reply: DATA goes to the channel now; or it has arrived, and behind it, with `eof`, the answer EOF
 struct Close {
   std::uint32_t handle;
-  bool served;  // false: the session could not open it; prove nothing
+  bool served;  // false: what is stored does not open, or not to its end; prove nothing
 };
 struct Remove {
   std::uint32_t item;

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/secret.h"
+
 namespace sftp {
 
 using base::Error;
@@ -59,9 +61,11 @@ Result<void> send_packet(int socket, base::ByteView packet, Wait wait, const bas
 }
 
 Result<std::optional<ReceivedPacket>> receive_packet(int socket, std::size_t max, Wait wait) {
-  ReceivedPacket out;
-  out.bytes.resize(max);
-  iovec part{out.bytes.data(), out.bytes.size()};
+  // Kept, since filling room for the longest message with zeros cost more than all else here; wiped, since keys and
+  // sound pass through.
+  static thread_local base::Bytes room;
+  if (room.size() < max) room.resize(max);
+  iovec part{room.data(), max};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
   msghdr message{};
   message.msg_iov = &part;
@@ -73,12 +77,13 @@ Result<std::optional<ReceivedPacket>> receive_packet(int socket, std::size_t max
   while (n < 0 && errno == EINTR);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::optional<ReceivedPacket>();
   if (n <= 0) return Error{Fault::failed, "the other process is gone"};
+  ReceivedPacket out{{room.begin(), room.begin() + n}, {}};
+  base::wipe(std::span(room).first(static_cast<std::size_t>(n)));
   auto objects = descriptors_of(message);
   if (objects.size() > 1 || (!objects.empty() && (message.msg_flags & MSG_CTRUNC) != 0))
     return Error{Fault::failed, "a packet with several descriptors"};
   if (!objects.empty()) out.object = std::move(objects.front());
   if ((message.msg_flags & MSG_TRUNC) != 0) return Error{Fault::failed, "a packet is longer than any message"};
-  out.bytes.resize(static_cast<std::size_t>(n));
   return std::optional(std::move(out));
 }
 

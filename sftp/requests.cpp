@@ -269,7 +269,16 @@ void Requests::read(const Waiting& request) {
   OpenFile& file = files_.at(*request.open).bytes;
   const auto length = readable(request);
   if (!length) return replies_.add_eof(request.id, file);
-  replies_.add_data(request.id, file, request.offset, *length);
+  if (!replies_.add_data(request.id, file, request.offset, *length)) tell_damage(file);
+}
+
+// The keeper hears of it at once; the client may read on, which proves nothing.
+void Requests::tell_damage(OpenFile& file) {
+  const auto handle = file.stop_counting();
+  if (!handle) return;
+  replies_.uncount(*handle);
+  around_.in_flight.closed(*handle);
+  around_.link.ask<say::Done>(ask::Close{*handle, false});
 }
 
 void Requests::close(const Waiting& request) {

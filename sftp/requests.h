@@ -96,6 +96,7 @@ class Requests {
   void reply(const Waiting& request, const Drop::Answer& answer) { status(request, answer.status, answer.text); }
 
   void end_file(const Waiting& close);
+  void tell_damage(OpenFile& file);
   void open_recording(const Waiting& request, std::size_t place, std::uint32_t item);
   void reply_handle(const Waiting& request, HandleKind kind, std::uint64_t open);
   void status(const Waiting& request, Status status, std::string_view text);

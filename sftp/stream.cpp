@@ -69,17 +69,18 @@ base::Bytes& Replies::out() {
   return batch_;
 }
 
-void Replies::add_data(std::uint32_t id, OpenFile& file, std::uint64_t offset, std::uint32_t length) {
+bool Replies::add_data(std::uint32_t id, OpenFile& file, std::uint64_t offset, std::uint32_t length) {
   const std::size_t start = out().size();
   put_data_head(batch_, id, length);
   const std::size_t head = batch_.size();
   batch_.resize(head + length);
   if (file.read(offset, std::span(batch_).subspan(head))) {
     bookings_.push_back({batch_.size(), file.keeper_handle(), offset, length, false});
-  } else {
-    batch_.resize(start);
-    put_status(batch_, id, Status::failure, "the recording is damaged; please tell its sender");
+    return true;
   }
+  batch_.resize(start);
+  put_status(batch_, id, Status::failure, "the recording is damaged; please tell its sender");
+  return false;
 }
 
 void Replies::add_eof(std::uint32_t id, OpenFile& file) {

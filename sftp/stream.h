@@ -28,6 +28,8 @@ class OpenFile {
   // REQUIRES offset + out.size() <= size(). On an error `out` is wiped, and every later call fails too.
   base::Result<void> read(std::uint64_t offset, std::span<std::byte> out);
   std::optional<std::uint32_t> keeper_handle() const { return handle_; }  // nullopt: a notice, nothing is booked
+  // From here on nothing of it is booked. Returns the handle that was, if there was one.
+  std::optional<std::uint32_t> stop_counting() { return std::exchange(handle_, std::nullopt); }
   // True once behind each READ that gave data: clients ask for the end up to 128 times, and one answer is enough to
   // book.
   bool end_is_news() { return std::exchange(end_is_news_, false); }
@@ -73,8 +75,8 @@ class Replies {
   bool has_room(std::size_t size) const { return batch_.size() + size <= kBatch; }
   static constexpr std::size_t data_size(std::uint32_t length) { return 13 + std::size_t{length}; }
   base::Bytes& out();  // for put_*; REQUIRES has_room() for what is put
-  // A DATA reply of `length` bytes, or FAILURE when the file does not give them. REQUIRES as OpenFile::read.
-  void add_data(std::uint32_t id, OpenFile& file, std::uint64_t offset, std::uint32_t length);
+  // A DATA reply of `length` bytes, or FAILURE and false when the file does not give them. REQUIRES as OpenFile::read.
+  bool add_data(std::uint32_t id, OpenFile& file, std::uint64_t offset, std::uint32_t length);
   void add_eof(std::uint32_t id, OpenFile& file);
   void uncount(std::uint32_t handle);  // what has not left entirely of its replies will never be booked
   bool empty() const { return batch_.empty(); }

@@ -289,6 +289,13 @@ Result<void> Catalog::add_audit(const AuditRow& row) {
   });
 }
 
+Result<std::uint64_t> Catalog::audit_size() {
+  return guarded("read audit log", [&]() -> Result<std::uint64_t> {
+    state_->kept("SELECT COALESCE(MAX(seq) + 1, 0) FROM audit").into(state_->number).fetch();
+    return static_cast<std::uint64_t>(state_->number);
+  });
+}
+
 Result<std::vector<AuditRow>> Catalog::audit(std::uint64_t from, std::size_t limit) {
   return guarded("read audit log", [&]() -> Result<std::vector<AuditRow>> {
     std::vector<AuditRow> all;

@@ -242,6 +242,7 @@ class Catalog {
 
   base::Result<void> add_audit(const AuditRow& row);
   base::Result<std::vector<AuditRow>> audit(std::uint64_t from, std::size_t limit);
+  base::Result<std::uint64_t> audit_size();
   base::Result<std::optional<std::uint64_t>> audit_month(const std::string& month);
   base::Result<void> add_audit_month(const std::string& month, std::uint64_t slot);
   base::Result<std::vector<std::uint64_t>>

@@ -74,10 +74,22 @@ class Checker {
   }
 
   Result<void> recordings() {
-    auto rows = vault_.catalog().recordings({});
-    if (!rows) return rows.error();
+    Result<std::vector<RecordingRow>> rows{std::vector<RecordingRow>()};
+    std::optional<Noted> said;
+    auto one_view = vault_.catalog().read([&]() -> Result<void> {
+      auto noted = said_by_log();
+      if (!noted) return noted.error();
+      said = std::move(*noted);
+      rows = vault_.catalog().recordings({});
+      return rows ? Result<void>() : rows.error();
+    });
+    if (!one_view) return one_view;
     std::set<std::string> expected;
     for (const auto& row : *rows) {
+      if (said) {
+        as_noted(row, said->recordings[row.columns.recording]);
+        said->recordings.erase(row.columns.recording);
+      }
       if (row.state == "sealed") {
         sealed(row);
         expected.insert(row.columns.recording);
@@ -93,6 +105,7 @@ class Checker {
         expected.insert(row.columns.recording);
       }
     }
+    if (said) missing(said->recordings);
     if (wrong_headers_ > kMostNamed)
       damage("and " + std::to_string(wrong_headers_ - kMostNamed) + " more headers that are missing or too many");
     auto ids = vault_.store().ids();
@@ -105,6 +118,34 @@ class Checker {
       }
     }
     return {};
+  }
+
+  // Nobody but the log says that something was delivered, or that it was put into quarantine: no signature covers that.
+  void as_noted(const RecordingRow& row, const Noted::Recording& said) {
+    const std::string& id = row.columns.recording;
+    if (row.state == "writing") return;
+    const auto differs = [&](const char* what) { damage(id + ": " + what + "; the audit log says otherwise"); };
+    if (!said.sealed && !said.quarantined) damage(id + ": the audit log does not know it");
+    if ((said.sealed || said.quarantined) && said.quarantined == row.quarantine.empty())
+      differs(row.quarantine.empty() ? "not quarantined" : "quarantined");
+    if (row.state == "sealed") {
+      if (said.erased) differs("held");
+      const auto delivered = vault_.catalog().delivered_in(id);
+      if (!delivered) damage(delivered.error().at(id).what);
+      if (delivered && *delivered && !said.delivered) differs("delivered");
+      return;
+    }
+    if (row.reason != "delivered" || !said.delivered) differs(("erased since " + row.reason).c_str());
+    if (row.state == "erased" && !said.erased) differs("erased");
+  }
+
+  void missing(const std::map<std::string, Noted::Recording>& left) {
+    std::size_t named = 0;
+    for (const auto& [id, said] : left) {
+      if (++named > kMostNamed) break;
+      damage("recording " + id + " is missing");
+    }
+    if (left.size() > kMostNamed) damage("and " + std::to_string(left.size() - kMostNamed) + " more are missing");
   }
 
   void sealed(const RecordingRow& row) {
@@ -172,7 +213,11 @@ class Checker {
     auto rows = vault_.catalog().accesses(std::nullopt);
     if (!rows) return rows.error();
     for (const auto& row : *rows) {
-      if (!running(row)) continue;
+      if (!running(row)) {
+        if (*said && !(*said)->ended.contains(row.id))
+          damage(row.id + ": " + row.state + "; the audit log says otherwise");
+        continue;
+      }
       if (auto r = verified_access(vault_, row); !r) damage(r.error().what);
       if (*said && !(*said)->accesses.contains(row.id)) damage(row.id + ": the audit log does not know it");
       if (auto r = vault_.slots().read(row.slot); !r) damage(row.id + ": its erase secret is gone");

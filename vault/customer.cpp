@@ -115,9 +115,11 @@ Result<void> end_taking_in(Vault& vault, const Actor& actor, const std::string& 
     auto items = vault.catalog().next_position(id);
     if (!items) return items.error();
     if (collects(*row) && *items != 0) continue;
+    const auto act = sign_act(vault, actor, "access.revoked", id, {{"closed", customer}});
+    if (!act) return act.error();
     auto ended = vault.catalog().end_access(id, "revoked", vault.clock().now());
     if (!ended) return ended.error();
-    if (auto r = vault.audit().note({"access.revoked", actor.holder.name, {id}, ""}); !r) return r;
+    if (auto r = vault.audit().note({"access.revoked", actor.holder.name, {id}, *act}); !r) return r;
   }
   return {};
 }

@@ -60,7 +60,9 @@ Result<void> end_replaced(Vault& vault, const Actor& actor, const AccessRow& row
     if (!ended) return ended.error();
     if (*ended == 0) return Error{Fault::busy, row.id + " has just ended"};
   }
-  return vault.audit().note({"delivery.reissued", actor.holder.name, {row.id, by}, ""});
+  const auto statement = sign_act(vault, actor, "delivery.reissued", row.id, {{"replaced-by", by}});
+  if (!statement) return statement.error();
+  return vault.audit().note({"delivery.reissued", actor.holder.name, {row.id, by}, *statement});
 }
 
 // An offer for each of `wanted`, all in one transaction; the first one has the contents.

@@ -81,9 +81,27 @@ Result<std::vector<RecordingRow>> due_recordings(Vault& vault) {
   return rows;
 }
 
+// The audit log knows why.
+Result<void> has_ended(const std::set<std::string>& unknown, const std::string& id) {
+  if (!unknown.contains(id)) return {};
+  return Error{Fault::damaged, id + ": the audit log does not know its end"};
+}
+
 Result<void> may_be_erased(Vault& vault, const RecordingRow& row) {
   if (auto record = verified_record(vault, row); !record) return record.error();
   return unrestricted(vault, row.columns.recording);
+}
+
+// Nothing is erased for a state that somebody wrote by hand.
+Result<void> keep_ended(Vault& vault, std::vector<RecordingRow>& recordings, std::vector<AccessRow>& accesses) {
+  std::set<std::string> ids;
+  for (const auto& row : recordings) ids.insert(row.columns.recording);
+  for (const auto& row : accesses) ids.insert(row.id);
+  const auto unknown = vault.ends().unknown(std::move(ids));
+  if (!unknown) return unknown.error();
+  keep_verified(recordings, [&](const RecordingRow& row) { return has_ended(*unknown, row.columns.recording); });
+  keep_verified(accesses, [&](const AccessRow& row) { return has_ended(*unknown, row.id); });
+  return {};
 }
 
 }  // namespace
@@ -116,6 +134,7 @@ Result<Erased> finish_erasures(Vault& vault) {
   if (!accesses) return accesses.error();
   keep_verified(*recordings, [&](const RecordingRow& row) { return may_be_erased(vault, row); });
   keep_verified(*accesses, [&](const AccessRow& row) { return verified_access(vault, row); });
+  if (auto r = keep_ended(vault, *recordings, *accesses); !r) return r.error();
   auto old_slots = catalog.old_slots();
   if (!old_slots) return old_slots.error();
   keep_verified(*old_slots, [&](const OldSlot& old) { return verified_old_slot(vault, old); });

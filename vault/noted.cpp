@@ -17,6 +17,11 @@ bool one_of(std::string_view name, std::initializer_list<std::string_view> names
 void take(Noted& all, const Audit::Entry& entry) {
   const auto& subjects = entry.subjects;
   if (subjects.empty()) return;
+  if (entry.name == "recording.sealed") all.recordings[subjects[0]].sealed = true;
+  if (entry.name == "recording.quarantined") all.recordings[subjects[0]].quarantined = true;
+  if (entry.name == "recording.delivered") all.recordings[subjects[0]].delivered = true;
+  if (entry.name == "recording.erased") all.recordings[subjects[0]].erased = true;
+  if (const auto id = ended_by(entry)) all.ended.insert(*id);
   if (one_of(entry.name, {"delivery.made", "grant.made", "grant.exported", "standing.added"}))
     all.accesses.insert(subjects[0]);
   if (entry.name == "customer.added") all.customers.insert(subjects[0]);

@@ -11,7 +11,13 @@
 namespace vault {
 
 struct Noted {
+  struct Recording {
+    bool sealed = false, quarantined = false;  // how it came in
+    bool delivered = false, erased = false;
+  };
+  std::map<std::string, Recording> recordings;
   std::set<std::string> accesses;                // made, whatever became of them
+  std::set<std::string> ended;                   // of those
   std::set<std::string> customers;               // added
   std::set<std::string> closed;                  // of those
   std::map<std::string, std::string> recorders;  // id -> name, of those that were not removed

@@ -4,7 +4,6 @@
 
 #include "vault/customer.h"
 #include "vault/role.h"
-#include "vault/signed_anew.h"
 
 namespace vault {
 
@@ -112,6 +111,7 @@ Result<RoleChange> commit(Vault& vault, const Change& change) {
     auto names = seal_names_anew(vault, change.opener, change.holders);
     if (!names) return names.error().at("customers' names");
     done.signed_anew = anew->statements;
+    if (change.event != "key.rotated") done.taken_over = std::move(anew->running);
     done.left = anew->left + *names;
     if (auto set = vault.catalog().set_setting(kRosterVersion, std::to_string(version)); !set) return set;
     if (auto set = vault.catalog().set_setting(kRosterNote, *note); !set) return set;

@@ -11,6 +11,7 @@
 
 #include <string>
 
+#include "vault/signed_anew.h"
 #include "vault/vault.h"
 
 namespace vault {
@@ -21,8 +22,9 @@ base::Result<base::FileLock> lock_roles(const Vault& vault);
 struct RoleChange {
   bool anything = false;  // false: all of it stood like that already
   std::size_t signed_anew = 0;
-  std::size_t left = 0;       // statements and names that could not be taken over: `check` names them
-  bool pins_changed = false;  // copies of trust.toml kept elsewhere are old now
+  std::vector<TakenOver> taken_over;  // of somebody who left: revoke what he should not know
+  std::size_t left = 0;               // statements and names that could not be taken over: `check` names them
+  bool pins_changed = false;          // copies of trust.toml kept elsewhere are old now
 };
 
 // The very same holder again is no fault: what was cut goes on. Fault::usage: the name or a key is taken.

@@ -8,7 +8,7 @@
 namespace vault {
 
 // A new service key. trust.toml names it first and keeps the old ones: what they signed still verifies. Goes on when it
-// was cut. A running daemon signs with the old one until it reads its settings again.
+// was cut. A running daemon follows within a second.
 base::Result<void> rotate_service_key(Vault& vault, const Actor& actor);
 
 // A next host key beside the one in use, for letters and DNS to announce: its fingerprint. The same one when called

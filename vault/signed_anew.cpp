@@ -67,6 +67,7 @@ struct Pass {
       }
       if (auto r = vault.catalog().put_recorder(*anew); !r) return r;
       ++done.statements;
+      if (row.state == "open") done.running.push_back({"recorder", row.name, row.customer});
     }
     return {};
   }
@@ -83,6 +84,7 @@ struct Pass {
     auto anew = sign_access(*statement, successor);
     if (!anew) return anew.error();
     ++done.statements;
+    if (row.state == "open" || row.state == "claimed") done.running.push_back({row.kind, row.id, row.account});
     return vault.catalog().set_access_statement(row.id, *anew);
   }
 

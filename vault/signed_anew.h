@@ -7,8 +7,16 @@
 
 namespace vault {
 
+// What a leaver made and what still lets somebody in: whoever made it has seen the password, or chosen the key.
+struct TakenOver {
+  std::string kind;     // "delivery", "standing", "grant" or "recorder"
+  std::string id;       // of an access; the name of a recorder
+  std::string account;  // whose it is; a recorder's is its customer, or empty
+};
+
 struct SignedAnew {
   std::size_t statements = 0;
+  std::vector<TakenOver> running;  // of those
   // Do not say what their rows say, were signed by nobody known, or are unknown to the audit log: `check` names them.
   std::size_t left = 0;
 };

@@ -22,6 +22,7 @@ struct Parts {
   Store store;
   RecordVerifier records;
   std::optional<Audit> audit;
+  std::optional<Ends> ends;
 };
 
 namespace {
@@ -118,12 +119,13 @@ Result<Vault> Vault::open(const base::Path& folder, const base::Clock& clock, ba
   auto parts = std::unique_ptr<Parts>(
       new Parts{folder, std::move(*config), std::move(*trust), std::move(*roster), &clock, &files, std::move(*service),
                 std::move(*source_key), std::move(*catalog), std::move(*slots), Store(folder / file::kObjects, files),
-                std::move(records), std::nullopt});
+                std::move(records), std::nullopt, std::nullopt});
   std::vector<keys::Recipient> details_to;
   for (const auto& holder : parts->roster.with(keys::Role::it_manager)) details_to.push_back(holder.recipient);
   parts->audit.emplace(
       parts->catalog, parts->slots, clock,
       Audit::Keys{parts->service.verifier().name(), &parts->service, std::move(details_to), parts->roster.version()});
+  parts->ends.emplace(*parts->audit, parts->catalog);
   if (auto r = remember_roster(*parts); !r) return r.error().at(file::kRoster);
   return Vault(std::move(parts));
 }
@@ -143,6 +145,7 @@ Catalog& Vault::catalog() { return parts_->catalog; }
 keys::Slots& Vault::slots() { return parts_->slots; }
 Store& Vault::store() { return parts_->store; }
 Audit& Vault::audit() { return *parts_->audit; }
+Ends& Vault::ends() { return *parts_->ends; }
 const keys::NoteSigner& Vault::service() const { return parts_->service; }
 RecordVerifier& Vault::records() const { return parts_->records; }
 base::Files& Vault::files() { return *parts_->files; }

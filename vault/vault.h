@@ -15,6 +15,7 @@
 #include "vault/audit.h"
 #include "vault/catalog.h"
 #include "vault/config.h"
+#include "vault/ends.h"
 #include "vault/record.h"
 #include "vault/store.h"
 
@@ -44,6 +45,7 @@ class Vault {
   keys::Slots& slots();
   Store& store();
   Audit& audit();
+  Ends& ends();
   const keys::NoteSigner& service() const;
   RecordVerifier& records() const;
   base::Files& files();

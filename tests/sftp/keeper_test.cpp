@@ -23,6 +23,7 @@
 #include "vault/grant.h"
 #include "vault/recorder.h"
 #include "vault/restriction.h"
+#include "vault/server_keys.h"
 
 namespace sftp {
 namespace {
@@ -768,6 +769,133 @@ TEST_F(KeeperTest, ARecorderThatIsRemovedIsCutOff) {
   EXPECT_TRUE(s.ended());
   EXPECT_TRUE(nothing_incoming());
   EXPECT_EQ(count(), "3");
+}
+
+// What the audit log says of those who are refused, and of what does not open.
+class KeeperLogTest : public KeeperTest {
+ protected:
+  std::string noted(const std::string& what) {
+    return v_.sql("SELECT count(*) FROM audit WHERE leaf LIKE '%" + what + "%'");
+  }
+  bool becomes(const std::string& query, const std::string& wanted) {
+    for (int i = 0; i < 6000 && v_.sql(query) != wanted; ++i) usleep(10'000);
+    return v_.sql(query) == wanted;
+  }
+};
+
+TEST_F(KeeperLogTest, ARightPasswordThatIsRefusedLeavesOneEntryAMinute) {
+  const Hostile first = logged_in();
+  for (int i = 0; i < 3; ++i) {
+    Hostile other = session("198.51.100.9");
+    const auto who = other.log_in("acme", acme_.password);
+    ASSERT_TRUE(std::holds_alternative<Refusal>(who));
+    EXPECT_EQ(std::get<Refusal>(who), Refusal::other_address);
+  }
+  EXPECT_EQ(noted("login.refused"), "1");
+  EXPECT_EQ(noted(acme_.id + "%other-address"), "1");
+  EXPECT_EQ(noted("login.failed"), "0");
+  std::vector<Hostile> more;
+  for (int i = 0; i < 8; ++i) {
+    more.push_back(session());
+    (void)more.back().log_in("acme", acme_.password);
+  }
+  EXPECT_EQ(noted(acme_.id + "%too-many"), "1");
+  EXPECT_EQ(noted("198.51.100"), "0") << "addresses are details, which are sealed";
+}
+
+TEST_F(KeeperLogTest, AKeyThatOpensNothingIsNotedWhenItsSessionIsOver) {
+  Bytes other;
+  base::put_string(other, "ssh-ed25519");
+  base::put_string(other, Bytes(32, std::byte{8}));
+  Hostile s = session();
+  EXPECT_EQ(s.refused(ask::Key{"pbx-1", other, false}), Refusal::wrong);
+  EXPECT_EQ(noted("login.failed"), "0") << "its time would tell whether there is a recorder of that name";
+  s.close();
+  EXPECT_TRUE(becomes("SELECT count(*) FROM audit WHERE leaf LIKE '%login.failed%'", "1"));
+}
+
+TEST_F(KeeperLogTest, AKeyThatIsOfferedBeforeTheRightPasswordIsNoFailure) {
+  Hostile s = session();
+  EXPECT_EQ(s.refused(ask::Key{"acme", key_, false}), Refusal::wrong);
+  EXPECT_TRUE(std::holds_alternative<LoggedIn>(s.log_in("acme", acme_.password)));
+  s.close();
+  ASSERT_TRUE(std::holds_alternative<LoggedIn>(session().log_in("acme", acme_.password)));  // the keeper has seen it
+  EXPECT_EQ(noted("login.failed"), "0");
+}
+
+TEST_F(KeeperLogTest, WhatDoesNotOpenIsNotedOnceForEachRecording) {
+  for (int i = 0; i < 3; ++i) {
+    Hostile s = logged_in();
+    const auto handle = s.must_ask<say::Opened>(ask::Open{0}).handle;
+    s.must_ask<say::Done>(ask::Close{handle, false});
+  }
+  EXPECT_EQ(noted("recording.damaged"), "1");
+  EXPECT_EQ(noted("recording.damaged%" + acme_.id), "1");
+}
+
+TEST_F(KeeperLogTest, WhatANewServiceKeySignedIsServedWithoutARestart) {
+  must(vault::rotate_service_key(*v_, v_.actor()));
+  const std::string id = v_.recording(9);
+  const auto delivery = v_.deliver({id});
+  const auto opens = [&] {
+    Hostile s = session();
+    if (!std::holds_alternative<LoggedIn>(s.log_in("acme", delivery.password))) return false;
+    const auto said = s.ask(ask::Open{0});
+    return said && std::holds_alternative<say::Opened>(*said);
+  };
+  bool opened = opens();
+  for (int i = 0; i < 600 && !opened; ++i) {
+    usleep(100'000);
+    opened = opens();
+  }
+  EXPECT_TRUE(opened);
+}
+
+class KeeperRestartTest : public KeeperLogTest {
+ protected:
+  void restart() {
+    stop();
+    begin();
+  }
+  void begin() {
+    auto [ours, keepers] = socket_pair();
+    listener_ = std::move(ours);
+    stop_ = base::Fd(eventfd(0, EFD_CLOEXEC));
+    keeper_.emplace(must(v_.try_open()), std::move(keepers), base::Fd(dup(stop_.get())));
+    must(keeper_->start());
+    thread_ = std::thread([this] { code_ = keeper_->run(); });
+  }
+};
+
+// The time without a daemon is not the customer's absence.
+TEST_F(KeeperRestartTest, AClaimGoesOnAfterADayWithoutADaemon) {
+  { const Hostile s = logged_in(); }
+  stop();
+  v_.sql("UPDATE access SET seen_at = seen_at - 80000 WHERE state = 'claimed'");
+  begin();
+  usleep(1'500'000);  // three ticks
+  EXPECT_EQ(v_.sql("SELECT state FROM access WHERE id = '" + acme_.id + "'"), "claimed");
+  const Hostile again = logged_in();
+}
+
+// One damaged cell proves nothing for its recording, and keeps nobody else's from being served.
+TEST_F(KeeperRestartTest, ACoverageThatIsDamagedIsForgotten) {
+  { const Hostile s = logged_in(); }
+  v_.sql("UPDATE item SET coverage = 'x' WHERE access = '" + acme_.id + "'");
+  restart();
+  Hostile s = logged_in();
+  const auto handle = s.must_ask<say::Opened>(ask::Open{0}).handle;
+  s.send(ask::Book{handle, 0, 3044, true, true});
+  EXPECT_TRUE(s.must_ask<say::Done>(ask::Close{handle, true}).delivered);
+  delivered_ = 1;
+}
+
+// After a crash only the last seconds of a running download are forgotten.
+TEST_F(KeeperRestartTest, WhatAnOpenHandleGotIsStoredWhileItIsOpen) {
+  Hostile s = logged_in();
+  const auto handle = s.must_ask<say::Opened>(ask::Open{0}).handle;
+  s.send(ask::Book{handle, 0, 1000, false, true});
+  EXPECT_TRUE(becomes("SELECT count(*) FROM item WHERE access = '" + acme_.id + "' AND coverage LIKE '%0-1000%'", "1"));
 }
 
 }  // namespace

@@ -214,6 +214,9 @@ TEST(RemoveRole, WhatTheLeaverSignedIsSignedAnew) {
   const auto done = must(remove_role(*v, v.actor(), "tom"));
   EXPECT_EQ(done.signed_anew, 2u);
   EXPECT_EQ(done.left, 0u);
+  ASSERT_EQ(done.taken_over.size(), 1u);  // its password is known to Tom
+  EXPECT_EQ(done.taken_over[0].kind + " " + done.taken_over[0].id + " " + done.taken_over[0].account,
+            "delivery " + delivery.id + " acme");
   EXPECT_FALSE(depends_on(v, "tom"));
   EXPECT_EQ(v.damage(), "");
   EXPECT_OK(verified_customer(*v, must(v->catalog().customer("beta"))));
