@@ -11,18 +11,20 @@ import time
 BLOCK = 65536
 TURN = 0.1  # seconds after which a blocked thread looks whether its line is dead
 IN_FLIGHT = 32 << 20  # bytes that are on their way in one direction; beyond, the sender waits
+SO_ATTACH_FILTER = 26
 
 
 class Proxy:
     """Passes connections on to `port`.
 
     rtt: seconds that a byte and its answer take longer.
-    rate: bytes per second and direction.
+    rate: bytes per second and direction. A slow line holds little: what has not passed is still with its sender.
     source: the address that the daemon sees.
     cut_after: bytes from server to client after which the line is reset on both sides, once; 0: at once.
     mute_after: bytes from server to client after which nothing from the client is passed on any more; half a second of
     silence later the line is reset: all data arrives, but no CLOSE does.
-    stall_after: bytes from server to client after which nothing passes in either direction, until `cut` is called.
+    stall_after: bytes from server to client after which nothing passes in either direction, no acknowledgement either,
+    until `cut` is called.
     cut() resets all lines there are; `broken` is set as soon as one was cut. Later connections pass whole.
     """
 
@@ -52,6 +54,10 @@ class Proxy:
                                               source_address=self.source and (self.source, 0))
         except OSError:
             return reset(client)
+        if self.rate:
+            with contextlib.suppress(OSError):
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BLOCK)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BLOCK)
         line = Line(self, client, server)
         with self.lock:
             self.lines.append(line)
@@ -105,7 +111,7 @@ class Line:
         self.proxy, self.client, self.server = proxy, client, server
         self.dead = threading.Event()
         self.heard = time.monotonic()
-        self.ways = [Way(proxy.rtt / 2), Way(proxy.rtt / 2)]
+        self.ways = [Way(proxy.rtt / 2, BLOCK if proxy.rate else IN_FLIGHT) for _ in range(2)]
         self.open_ways = 2
 
     def start(self):
@@ -140,6 +146,8 @@ class Line:
         try:
             while not self.dead.is_set():
                 data = way.get()
+                if self.proxy.silent():
+                    self._fall_silent()
                 while self.proxy.silent() and not self.dead.is_set():
                     time.sleep(0.02)
                 if data is None:
@@ -163,6 +171,15 @@ class Line:
         while rest and not self.dead.is_set():
             with contextlib.suppress(TimeoutError):
                 rest = rest[sink.send(rest):]
+
+    def _fall_silent(self):
+        """What comes from now on is dropped below TCP. What came before is taken in, so that the window does not close:
+        a sender that has nothing on its way waits for ever."""
+        with contextlib.suppress(OSError):
+            for sock in (self.client, self.server):
+                sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, NOTHING_PASSES)
+        for way in self.ways:
+            way.widen()
 
     def _way_ended(self):
         with self.proxy.lock:
@@ -189,10 +206,10 @@ class Line:
 
 
 class Way:
-    """What is on its way in one direction: it comes out `delay` seconds after it went in."""
+    """What is on its way in one direction, about `most` bytes: it comes out `delay` seconds after it went in."""
 
-    def __init__(self, delay):
-        self.delay = delay
+    def __init__(self, delay, most):
+        self.delay, self.most = delay, most
         self.data = collections.deque()
         self.bytes = 0
         self.ended = False
@@ -200,7 +217,7 @@ class Way:
 
     def put(self, data):
         with self.changed:
-            self.changed.wait_for(lambda: self.bytes <= IN_FLIGHT or self.ended)
+            self.changed.wait_for(lambda: self.bytes <= self.most or self.ended)
             self.data.append((time.monotonic() + self.delay, data))
             self.bytes += len(data or b"")
             self.changed.notify_all()
@@ -217,6 +234,11 @@ class Way:
             self.changed.notify_all()
         return data
 
+    def widen(self):
+        with self.changed:
+            self.most = IN_FLIGHT
+            self.changed.notify_all()
+
     def end(self):
         with self.changed:
             self.ended = True
@@ -225,6 +247,8 @@ class Way:
 
 LIBC = ctypes.CDLL(None)
 NOWHERE = struct.pack("=H14x", socket.AF_UNSPEC)
+FILTER = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0))  # one instruction of BPF: take no byte of it
+NOTHING_PASSES = struct.pack("HP", 1, ctypes.addressof(FILTER))
 
 
 def reset(sock):
