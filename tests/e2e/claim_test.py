@@ -1,4 +1,4 @@
-"""Who is let in to a claim, and what clients keep that come again: refusals in words, interrupted and repeated downloads."""
+"""Who is let in to a claim, how it ends, and what clients keep that come again after half a download or a whole one."""
 import os
 import time
 
@@ -55,6 +55,51 @@ class Doors(EndToEnd):
         self.claim("--any-address")
         self.assertIsNone(self.client().refusal())
         self.assertIsNone(self.from_elsewhere().refusal())
+
+
+class Ends(EndToEnd):
+    """A claim that ends by the clock: what was not fetched stays, its password does not work any more."""
+
+    def claim(self, **ends):
+        self.vault = self.new_vault(**ends)
+        self.names = list(self.make_recordings(2, 200_000))
+        self.vault.ingest(self.in_dir)
+        self.delivery = self.vault.deliver()
+        self.daemon = self.start(self.vault)
+
+    def connect(self):
+        connected = raw.RawClient(Client(self.folder, self.daemon.port, self.delivery))
+        self.addCleanup(connected.die)
+        self.assertEqual(self.vault.state_of(self.delivery), "claimed")
+        return connected
+
+    def finishes(self):
+        self.until(lambda: self.vault.state_of(self.delivery) == "finished", 30, "the claim goes on")
+        refused = Client(self.folder, self.daemon.port, self.delivery).refusal()
+        self.assertIn("password already used", refused or "let in")
+        self.assertEqual(set(self.vault.states().values()), {"sealed"})
+        self.assertEqual(self.vault.deliver()["recordings"], 2)
+
+    def test_its_longest_time_cuts_off_who_is_connected(self):
+        self.claim(longest="6s")
+        client = self.connect()
+        handle = client.open(self.names[0])
+        self.assertEqual(len(client.read_range(handle, 0, 1000)), 1000)
+        deadline = time.monotonic() + 60
+        with self.assertRaises(ConnectionError, msg="the client goes on reading"):
+            while time.monotonic() < deadline:
+                client.read(handle, 1000)
+                time.sleep(0.1)
+        self.finishes()
+
+    def test_deserted_it_ends_and_not_before(self):
+        self.claim(unconnected="2s")
+        client = self.connect()
+        time.sleep(4)
+        self.assertEqual(self.vault.state_of(self.delivery), "claimed", "ended although a client is connected")
+        self.assertTrue(client.list())
+        self.assertEqual(client.leave(), 0)
+        self.finishes()
 
 
 class Copies(EndToEnd):
