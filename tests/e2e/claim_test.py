@@ -4,7 +4,7 @@ import time
 
 import raw
 from clients import PYTHON, Site, host_key_of, lftp, missing, python, rclone
-from harness import Client, EndToEnd
+from harness import Client, EndToEnd, sha256
 from proxy import Proxy
 
 ELSEWHERE = "127.1.0.1"  # another network than 127.0.0.1
@@ -100,6 +100,23 @@ class Ends(EndToEnd):
         self.assertTrue(client.list())
         self.assertEqual(client.leave(), 0)
         self.finishes()
+
+    def test_a_kill_of_the_daemon_does_not_make_it_deserted(self):
+        self.claim(unconnected="6s")
+        client = self.connect()
+        handle = client.open(self.names[0])
+        client.read_range(handle, 0, 200_044)
+        self.assertEqual(client.close(handle), raw.OK)
+        time.sleep(8)  # connected for longer than it may be deserted
+        self.daemon.kill()
+        client.die()
+        self.daemon = self.start(self.vault)
+        self.assertEqual(self.vault.state_of(self.delivery), "claimed", "ended although a client was connected")
+        done = Client(self.folder, self.daemon.port, self.delivery).run(f"get {self.names[1]} rest.wav")
+        self.assertEqual(done.code, 0, done.out)
+        whole = sha256(os.path.join(self.in_dir, self.names[1]))
+        self.assertEqual(sha256(os.path.join(self.folder, "rest.wav")), whole)
+        self.until(lambda: set(self.vault.states().values()) == {"erased"}, 30, "not erased after the rest was fetched")
 
 
 class Copies(EndToEnd):

@@ -85,3 +85,11 @@ class Restarts(Half):
         self.stays()
         self.daemon = self.start(self.vault)
         self.fetch_the_rest()
+
+    def test_the_rest_comes_from_a_daemon_that_was_killed_and_started(self):
+        self.fetch_half()
+        time.sleep(4)  # what was sent is stored within two seconds
+        self.daemon.kill()
+        self.stays()
+        self.daemon = self.start(self.vault)
+        self.fetch_the_rest()
