@@ -38,7 +38,7 @@ bool same(const RoleHolder& a, const RoleHolder& b) {
 
 Result<void> check_name(const std::string& name) {
   // The audit log's words for who is no role holder.
-  for (const char* reserved : {"service", "customer", "nobody"})
+  for (const char* reserved : {"service", "customer", "recorder", "grantee", "nobody"})
     if (name == reserved) return Error{Fault::usage, name + " is a word of the audit log; take another name"};
   return {};
 }

@@ -152,6 +152,7 @@ TEST(AddRole, OnlyTheItManagerAndNothingChanges) {
   EXPECT_FAULT(Fault::denied, rotate_identity(*v, v.recovery(), new_identity()));
   EXPECT_FAULT(Fault::denied, recover(*v, tom, new_identity(), "it-manager"));
   EXPECT_FAULT(Fault::denied, recover(*v, v.it_manager(), new_identity(), "it-manager"));
+  EXPECT_FAULT(Fault::usage, recover(*v, v.recovery(), new_identity(), "grantee"));
   EXPECT_EQ(v.sql("SELECT * FROM setting; SELECT * FROM audit"), before);
 }
 
@@ -162,7 +163,7 @@ TEST(AddRole, NamesAndKeysAreTakenOnce) {
   EXPECT_FAULT(Fault::usage, add_role(*v, v.actor(), holder_of(other, Role::tech_manager, "tom")));
   EXPECT_FAULT(Fault::usage, add_role(*v, v.actor(), holder_of(tom, Role::it_manager, "tom")));
   EXPECT_FAULT(Fault::usage, add_role(*v, v.actor(), holder_of(tom, Role::tech_manager, "tim")));
-  for (const char* name : {"service", "nobody", "Tom", "a.b"})
+  for (const char* name : {"service", "customer", "recorder", "grantee", "nobody", "Tom", "a.b"})
     EXPECT_FAULT(Fault::usage, add_role(*v, v.actor(), holder_of(other, Role::tech_manager, name))) << name;
   EXPECT_EQ(v->roster().version(), 2u);
   EXPECT_FALSE(must(add_role(*v, v.actor(), holder_of(tom, Role::tech_manager, "tom"))).anything);
