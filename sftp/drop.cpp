@@ -56,17 +56,6 @@ std::optional<std::string> drop_name(std::string_view path) {
   return name;
 }
 
-bool waits_for_rename(std::string_view name) {
-  const auto ends_with = [&](std::string_view ending) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return name.size() >= ending.size() &&
-           std::ranges::equal(name.substr(name.size() - ending.size()), ending, {}, lower);
-  };
-  name = name.substr(name.rfind('/') + 1);
-  return name.starts_with(".") || ends_with(".part") || ends_with(".filepart") || ends_with(".partial") ||
-         ends_with(".tmp");
-}
-
 // --- the keeper's side -----------------------------------------------------------------------------------------------
 
 std::optional<Refusal> KeeperUploads::accepted(const Ask& request) {

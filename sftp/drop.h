@@ -16,6 +16,7 @@
 #include "sftp/arrival.h"
 #include "sftp/link.h"
 #include "sftp/wire.h"
+#include "vault/file_name.h"
 
 namespace sftp {
 
@@ -102,7 +103,6 @@ class Drop {
 
 // "a/b.wav" of "/a//./b.wav"; "" is the drop itself. nullopt: "..", or a NUL.
 std::optional<std::string> drop_name(std::string_view path);
-// Uploaders give such names to what is not finished: .part .filepart .partial .tmp, and a dot in front.
-bool waits_for_rename(std::string_view name);
+using vault::waits_for_rename;  // the same names as in a spool
 
 }  // namespace sftp

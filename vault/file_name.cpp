@@ -1,5 +1,6 @@
 #include "vault/file_name.h"
 
+#include <algorithm>
 #include <clocale>
 #include <cwctype>
 #include <unordered_map>
@@ -84,6 +85,16 @@ std::string folded(std::string_view name) {
 }
 
 }  // namespace
+
+bool waits_for_rename(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  for (const std::string_view ending : {".part", ".filepart", ".partial", ".tmp"}) {
+    if (name.size() >= ending.size() && std::ranges::equal(name.substr(name.size() - ending.size()), ending, {}, lower))
+      return true;
+  }
+  return name.starts_with(".");
+}
 
 std::string safe_name(std::string_view original) {
   std::string name = without_unsafe(original);

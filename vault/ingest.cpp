@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "vault/customer.h"
+#include "vault/file_name.h"
 #include "vault/intake.h"
 #include "vault/open_recording.h"
 #include "vault/pbx_name.h"
@@ -388,7 +389,7 @@ Result<std::set<base::Path>> files_below(const base::Path& folder) {
   for (; !code && at != boost::filesystem::recursive_directory_iterator(); at.increment(code)) {
     boost::system::error_code gone;
     const bool is_folder = boost::filesystem::is_directory(at->symlink_status(gone));
-    if (left_alone(at->path().filename().string())) {
+    if (waits_for_rename(at->path().string())) {
       if (is_folder) at.disable_recursion_pending();
     } else if (!is_folder && !gone) {
       files.insert(at->path());

@@ -59,8 +59,8 @@ IngestOutcome ingest_file(Vault& vault, const base::Path& source, const base::Pa
 base::Result<void> ingest_files(Vault& vault, const std::vector<SourceFile>& files, const IngestRequest& request,
                                 const IngestDone& done);
 
-// Files as they are, folders walked in order without following links. Hidden files and the temporary names of uploaders
-// (.part .filepart .tmp) are left alone.
+// Files as they are, folders walked in order without following links. What waits for its rename (vault/file_name.h) is
+// left alone.
 base::Result<void> ingest(Vault& vault, const std::vector<base::Path>& sources, const IngestRequest& request,
                           const IngestDone& done);
 

@@ -62,13 +62,6 @@ Result<Source> open_source(const base::Path& path, const Config& config, const b
   return source;
 }
 
-bool left_alone(const std::string& name) {
-  for (const std::string_view ending : {".part", ".filepart", ".tmp"}) {
-    if (name.ends_with(ending)) return true;
-  }
-  return name.starts_with(".");
-}
-
 bool is_voicemail(const base::Path& path) { return !voicemail_stem(path).empty() && path.extension() != ".txt"; }
 
 bool is_side_file(const base::Path& path) { return !voicemail_stem(path).empty() && path.extension() == ".txt"; }

@@ -28,9 +28,6 @@ Writer writer_of(const base::Path& path, int fd);
 base::Result<Source> open_source(const base::Path& path, const Config& config, const base::Clock& clock,
                                  bool watched = false);
 
-// Temporary names of uploaders (.part .filepart .tmp) and hidden files wait for their rename.
-bool left_alone(const std::string& name);
-
 // Asterisk's voicemail keeps what it knows of msgNNNN.wav in msgNNNN.txt beside it.
 bool is_voicemail(const base::Path& path);  // msgNNNN with any other ending
 bool is_side_file(const base::Path& path);  // msgNNNN.txt

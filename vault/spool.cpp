@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/filesystem/operations.hpp>
 
+#include "vault/file_name.h"
 #include "vault/source.h"
 
 namespace vault {
@@ -64,7 +65,7 @@ base::Path Spool::root_of(const base::Path& path) const {
 }
 
 void Spool::saw(const base::Path& path, const Config& config, std::int64_t now_ms) {
-  if (left_alone(path.filename().string())) return;
+  if (waits_for_rename(path.string())) return;
   const Found found = found_at(path);
   if (found.kind != Kind::other) return;
   if (const auto settled = settled_.find(path); settled != settled_.end()) {
@@ -89,7 +90,7 @@ void Spool::scan(const base::Path& folder, const Config& config, std::int64_t no
                                                 watched.error().what + " (fs.inotify.max_user_watches)"};
   if (!names) return;
   for (const auto& name : *names) {
-    if (left_alone(name)) continue;
+    if (waits_for_rename(name)) continue;
     const base::Path path = folder / name;
     if (found_at(path).kind == Kind::folder) {
       scan(path, config, now_ms);
@@ -114,7 +115,7 @@ Result<void> Spool::look(const Config& config, std::int64_t now_ms) {
     scan_all(config, now_ms);
   } else {
     for (const auto& folder : news.folders) {
-      if (!left_alone(folder.filename().string())) scan(folder, config, now_ms);
+      if (!waits_for_rename(folder.string())) scan(folder, config, now_ms);
     }
     for (const auto& file : news.files) saw(file, config, now_ms);
   }

@@ -13,6 +13,14 @@ using vault::safe_name;
 using vault::unique_names;
 using Names = std::vector<std::string>;
 
+TEST(WaitsForRename, TemporaryAndHiddenNamesOnly) {
+  for (const char* name : {"a.wav.part", "b.wav.filepart", "c.wav.a1b2.partial", "d.tmp", "E.WAV.PART", "f.Partial",
+                           ".g.wav", "x/.h.wav", "/x/y.part", ".part", "."})
+    EXPECT_TRUE(vault::waits_for_rename(name)) << name;
+  for (const char* name : {"", "a.wav", "part", "tmp", "x.part.wav", ".x/a.wav", "x.tmp/a.wav", "a.wav.part2", "apart"})
+    EXPECT_FALSE(vault::waits_for_rename(name)) << name;
+}
+
 TEST(SafeName, LeavesOrdinaryNamesAlone) {
   for (const std::string name : {"in-02079460123-07700900456-20261122-093015-1795339815.1042.wav", "a b.mp3",
                                  "caf\xC3\xA9.wav", "noextension", "a.b.c", "(1) #&%@!~';,[]{}+=.wav",

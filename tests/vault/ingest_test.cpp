@@ -619,7 +619,7 @@ TEST(Ingest, WalksFoldersAndLeavesTemporaryFilesAlone) {
   TempVault v;
   unsigned seed = 0;
   for (const char* name : {"in/a.wav", "in/2026/11/b.wav", "in/.hidden.wav", "in/.cache/c.wav", "in/d.wav.part",
-                           "in/e.filepart", "in/f.tmp"})
+                           "in/e.filepart", "in/f.tmp", "in/g.wav.a1b2.partial"})
     v.source(name, wav(500, ++seed));
   const Path outside = v.source("outside/g.wav", wav(500, 99));
   fs::create_directory_symlink(v.sources() / "outside", v.sources() / "in" / "link");

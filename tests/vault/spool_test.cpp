@@ -170,12 +170,14 @@ TEST_F(SpoolTest, WhereNobodyKnowsTheWriterTheTimeIsLonger) {
 }
 
 TEST_F(SpoolTest, TemporaryNamesWaitForTheirRename) {
-  for (const char* name : {"a.wav.part", "b.wav.filepart", "c.tmp", ".d.wav", ".hidden/e.wav"})
+  for (const char* name : {"a.wav.part", "b.wav.filepart", "c.tmp", ".d.wav", ".hidden/e.wav", "f.wav.a1b2.partial",
+                           "g.wav.PART", "later.Tmp/h.wav"})
     v.source(name, wav(500));
   EXPECT_EQ(ready_after(10 * kRescan), Names{});
   fs::rename(v.sources() / "a.wav.part", v.sources() / "a.wav");
   fs::rename(v.sources() / ".d.wav", v.sources() / "d.wav");
-  EXPECT_EQ(ready_after(kQuiet), (Names{"a.wav", "d.wav"}));
+  fs::rename(v.sources() / "f.wav.a1b2.partial", v.sources() / "f.wav");
+  EXPECT_EQ(ready_after(kQuiet), (Names{"a.wav", "d.wav", "f.wav"}));
 }
 
 TEST_F(SpoolTest, AFolderThatIsMovedHereIsLookedAt) {
