@@ -26,7 +26,8 @@ using base::Result;
 namespace {
 
 constexpr std::size_t kHead = 4096;
-constexpr int kFollows = 3;  // changes of the roster in the time of one batch
+constexpr std::size_t kSealKeys = 2 * keys::kChunk;  // of locked memory, for what sealing needs besides its piece
+constexpr int kFollows = 3;                          // changes of the roster in the time of one batch
 
 // What name, path and side files say. The name is foreign text: it becomes sealed metadata and nothing else.
 Result<CallFacts> facts_of(const Vault& vault, const SourceFile& file, const IngestRequest& request,
@@ -197,15 +198,15 @@ Result<void> write(Vault& vault, Taking& taking, base::SecretBytes& piece) {
 
 std::size_t workers() { return std::max(1U, std::thread::hardware_concurrency()); }
 
-// One after the other for each of as many threads as there are cores. `worker`: which of them it is, below workers().
-// The work touches nothing of the vault but files of its own.
-void at_once(const Going& all, const std::function<void(Taking&, std::size_t worker)>& work) {
+// work(i, worker) for each i below `count`: one after the other in each of `threads` threads, or of as many as can be
+// had. `worker` says in which of them. The work touches nothing of the vault but files of its own.
+void at_once(std::size_t count, std::size_t threads, const std::function<void(std::size_t, std::size_t)>& work) {
   std::atomic<std::size_t> next = 0;
   const auto run = [&](std::size_t worker) {
-    for (std::size_t i = next++; i < all.size(); i = next++) work(*all[i], worker);
+    for (std::size_t i = next++; i < count; i = next++) work(i, worker);
   };
   std::vector<std::jthread> others;
-  const std::size_t most = std::min(all.size(), workers());
+  const std::size_t most = std::min(count, threads);
   try {
     while (others.size() + 1 < most) others.emplace_back(run, others.size() + 1);
   } catch (const std::system_error&) {  // no more threads to be had: those that are there do it
@@ -213,17 +214,32 @@ void at_once(const Going& all, const std::function<void(Taking&, std::size_t wor
   run(0);
 }
 
+// A piece for each of `most` workers. Where locked memory is short (ulimit -l) there are fewer, at least one, and
+// something is left for the keys. The kernel takes its time for a piece: they are made at once, too.
+Result<std::vector<base::SecretBytes>> seal_pieces(std::size_t most) {
+  std::vector<base::SecretBytes> pieces(most);
+  auto first = base::SecretBytes::zeros(kSealPiece);
+  if (!first) return first.error();
+  pieces.front() = std::move(*first);
+  if (most == 1) return pieces;
+  if (const auto left_for_keys = base::SecretBytes::zeros(kSealKeys)) {
+    at_once(most - 1, workers(), [&](std::size_t i, std::size_t) {
+      if (auto piece = base::SecretBytes::zeros(kSealPiece)) pieces[i + 1] = std::move(*piece);
+    });
+  }
+  std::erase_if(pieces, [](const base::SecretBytes& piece) { return piece.size() == 0; });
+  return pieces;
+}
+
 void write_all(Vault& vault, const Going& going) {
-  std::vector<base::SecretBytes> pieces(workers());  // each made by the worker that needs it
-  at_once(going, [&](Taking& taking, std::size_t worker) {
-    base::SecretBytes& piece = pieces[worker];
-    if (piece.size() == 0) {
-      auto made = base::SecretBytes::zeros(kSealPiece);
-      if (made) piece = std::move(*made);
-      if (!made) taking.written = made.error();
-    }
-    if (taking.written) taking.written = write(vault, taking, piece);
-  });
+  if (going.empty()) return;
+  auto pieces = seal_pieces(std::min(going.size(), workers()));
+  if (!pieces) {
+    for (Taking* taking : going) taking->written = pieces.error();
+    return;
+  }
+  at_once(going.size(), pieces->size(),
+          [&](std::size_t i, std::size_t worker) { going[i]->written = write(vault, *going[i], (*pieces)[worker]); });
 }
 
 // When the vault has this very source already, the outcome names the recording that is held.
@@ -348,7 +364,7 @@ void take_in(Vault& vault, const IngestRequest& request, const Going& batch) {
     if (auto r = finish(vault, request, *taking); !r) stop(*taking, r.error(), false);
   }
   // Here the kernel lets the blocks of removed files go.
-  at_once(batch, [](Taking& taking, std::size_t) { taking.source.fd = {}; });
+  at_once(batch.size(), workers(), [&](std::size_t i, std::size_t) { batch[i]->source.fd = {}; });
 }
 
 // What was sealed for those who held the roles before is taken in once more, for those who hold them now.

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <boost/filesystem/operations.hpp>
 #include <csignal>
+#include <fstream>
 #include <functional>
 
 #include "keys/kdf.h"
+#include "tests/testkit/capability.h"
 #include "tests/testkit/expect.h"
 #include "tests/testkit/faulty_files.h"
 #include "tests/testkit/material.h"
@@ -217,6 +219,83 @@ TEST(Ingest, OnAFullDiskIsWholeOrNotThere) {
   std::signal(SIGXFSZ, old_handler);
   EXPECT_GT(failed, 5);
   EXPECT_GT(done, 0);
+}
+
+// How much memory this process has locked.
+std::size_t locked_now() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmLck:")) return std::stoul(line.substr(6)) * 1024;
+  std::abort();
+}
+
+// Locks at most `more` than what is locked now; root, too.
+class LittleLockedMemory {
+ public:
+  explicit LittleLockedMemory(std::size_t more) {
+    if (::getrlimit(RLIMIT_MEMLOCK, &before_) != 0) std::abort();
+    const rlimit limit{locked_now() + more, before_.rlim_max};
+    if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0) std::abort();
+  }
+  ~LittleLockedMemory() {
+    if (::setrlimit(RLIMIT_MEMLOCK, &before_) != 0) std::abort();
+  }
+  LittleLockedMemory(const LittleLockedMemory&) = delete;
+  LittleLockedMemory& operator=(const LittleLockedMemory&) = delete;
+
+ private:
+  const testkit::WithoutCapability bound_{CAP_IPC_LOCK};
+  rlimit before_{};
+};
+
+// Small secrets lie in pages of 1024. Few are left: the keys of a batch need another page.
+std::vector<base::SecretBytes> take_small_secrets() {
+  std::vector<base::SecretBytes> taken;
+  const LittleLockedMemory nothing(0);
+  while (auto secret = base::SecretBytes::zeros(32)) taken.push_back(std::move(*secret));
+  taken.resize(taken.size() - std::min<std::size_t>(taken.size(), 24));
+  return taken;
+}
+
+// Each core takes a locked buffer. A core that gets none leaves its files to the others.
+TEST(Ingest, WhereLockedMemoryIsShortFewerCoresSealAndNothingFails) {
+#ifdef CALLVAULT_SANITIZED
+  GTEST_SKIP() << "SKIPPED: with sanitizers nothing is locked";
+#endif
+  TempVault v;
+  v.recording(1);  // what is locked once and kept
+  unsigned seed = 1;
+  for (const std::size_t more : {400, 500, 540, 580, 620, 660, 700, 800}) {
+    SCOPED_TRACE(more);
+    const auto taken = take_small_secrets();
+    const std::string in = "in-" + std::to_string(more);
+    for (int i = 0; i < 16; ++i) v.source(in + "/" + std::to_string(i) + ".wav", wav(300'000, ++seed));
+    const LittleLockedMemory little(more * 1024);
+    for (const auto& outcome : ingest_all(*v, {v.sources() / in})) EXPECT_FALSE(outcome.error) << outcome.error->what;
+  }
+  EXPECT_EQ(v.damage(), "");
+}
+
+TEST(Ingest, WithoutLockedMemoryNothingIsTakenInAndTheVaultIsToBlame) {
+#ifdef CALLVAULT_SANITIZED
+  GTEST_SKIP() << "SKIPPED: with sanitizers nothing is locked";
+#endif
+  TempVault v;
+  v.recording(1);
+  for (int i = 0; i < 4; ++i) v.source("in/" + std::to_string(i) + ".wav", wav(3000, 2 + i));
+  {
+    const LittleLockedMemory little(std::size_t{100} * 1024);
+    const auto all = ingest_all(*v, {v.sources() / "in"});
+    EXPECT_EQ(all.size(), 4U);
+    for (const auto& outcome : all) {
+      ASSERT_TRUE(refused_as(outcome, Fault::failed));
+      EXPECT_NE(outcome.error->what.find("no locked memory left"), std::string::npos) << outcome.error->what;
+      EXPECT_TRUE(outcome.vault_failed);
+    }
+  }
+  EXPECT_EQ(objects(v), 1U);
+  for (const auto& outcome : ingest_all(*v, {v.sources() / "in"})) EXPECT_FALSE(outcome.error) << outcome.error->what;
+  EXPECT_EQ(v.damage(), "");
 }
 
 TEST(Ingest, ThatCannotBeLoggedIsNoIngest) {

@@ -1,13 +1,12 @@
 #include "vault/spool.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <boost/filesystem/operations.hpp>
 
+#include "tests/testkit/capability.h"
 #include "tests/testkit/expect.h"
 #include "tests/testkit/material.h"
 #include "tests/testkit/temp_vault.h"
@@ -138,30 +137,11 @@ TEST_F(SpoolTest, AFileThatIsHeldOpenForAnHourWaits) {
   EXPECT_EQ(ready_after(kQuiet), Names{"a.wav"});
 }
 
-// A process that may take leases of its own files only.
-class NoLeases {
- public:
-  NoLeases() { set(false); }
-  ~NoLeases() { set(true); }
-  NoLeases(const NoLeases&) = delete;
-  NoLeases& operator=(const NoLeases&) = delete;
-
- private:
-  static void set(bool allowed) {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    std::array<__user_cap_data_struct, 2> data{};
-    if (::syscall(SYS_capget, &header, data.data()) != 0) std::abort();
-    const auto bit = 1U << CAP_LEASE;
-    data[0].effective = allowed ? data[0].effective | (data[0].permitted & bit) : data[0].effective & ~bit;
-    if (::syscall(SYS_capset, &header, data.data()) != 0) std::abort();
-  }
-};
-
 TEST_F(SpoolTest, WhereNobodyKnowsTheWriterTheTimeIsLonger) {
   if (geteuid() != 0) GTEST_SKIP() << "not root: no file of another user can be made";
   const Path source = v.source("a.wav", wav(500));
   ASSERT_EQ(::chown(source.c_str(), 65'534, 65'534), 0);
-  const NoLeases without;
+  const testkit::WithoutCapability no_leases{CAP_LEASE};  // but of its own files
   EXPECT_EQ(ready_after(kUnsure - 1), Names{});
   EXPECT_EQ(ready_after(1), Names{"a.wav"});
   const auto all = take_after(kQuiet);
