@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "base/secret.h"
 
 namespace sftp {
@@ -103,6 +104,15 @@ std::optional<std::uint64_t> KeeperUploads::look(const std::string& path) {
 // --- files -----------------------------------------------------------------------------------------------------------
 
 std::variant<Drop::File, Drop::Answer> Drop::open(std::string_view path, std::uint32_t flags) {
+  auto opened = try_open(path, flags);
+  // Its operator should see that a recorder is out of order; the log should not fill up with it, nor with its names.
+  const auto* refused = std::get_if<Answer>(&opened);
+  if (refused != nullptr && logged_++ < kMostLogged)
+    base::log_warning("an upload is refused to a recorder: " + std::string(refused->text));
+  return opened;
+}
+
+std::variant<Drop::File, Drop::Answer> Drop::try_open(std::string_view path, std::uint32_t flags) {
   if ((flags & open_flag::kWrite) == 0) return Answer{Status::permission_denied, "this folder is for uploading only"};
   const auto name = drop_name(path);
   if (!name || name->empty()) return kNoName;

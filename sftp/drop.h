@@ -89,6 +89,8 @@ class Drop {
     Arrival arrival{};
     bool broken = false;
   };
+  static constexpr int kMostLogged = 8;  // refusals of a connection
+  std::variant<File, Answer> try_open(std::string_view path, std::uint32_t flags);
   std::optional<std::uint64_t> size_of(const std::string& name) const;
   void held(const std::string& name, std::uint64_t size);
   void add_parents(const std::string& name);
@@ -99,6 +101,7 @@ class Drop {
   std::set<std::string> folders_;
   std::map<File, OpenFile> files_;
   File next_ = 0;
+  int logged_ = 0;
 };
 
 // "a/b.wav" of "/a//./b.wav"; "" is the drop itself. nullopt: "..", or a NUL.

@@ -42,6 +42,7 @@ constexpr std::uint64_t kDataHead = 9;           // of an SSH packet with DATA: 
 constexpr std::uint64_t kSmallReplies = 64;      // to keepalives, in between: shorter than a head each
 constexpr std::int64_t kLookMs = 5'000;          // at the line, while data is on its way
 constexpr std::uint32_t kDeadMs = 30'000;        // without an ACK
+constexpr std::uint8_t kUnanswered = 3;          // probes of a shut window, one behind the other
 constexpr std::uint64_t kMostUnread = 4096;      // packets that libssh holds since the client took everything
 constexpr std::size_t kMostInput = 2048 * 1024;  // that waits in libssh; its window is smaller
 constexpr int kMostKeys = 64;                    // that one client may offer
@@ -557,12 +558,13 @@ int Session::wait_ms() const {
 }
 
 // Data is on its way, and not one ACK comes: no reset has told that the line is dead. TCP itself tries for a quarter of
-// an hour; TCP_USER_TIMEOUT would also cut off a client that pauses, which acknowledges and takes nothing.
+// an hour; TCP_USER_TIMEOUT would also cut off a client that pauses, which acknowledges and takes nothing. While its
+// window is shut nothing is on its way but TCP's probes, which a client that is there answers one by one.
 bool Session::line_is_dead() const {
   tcp_info info{};
   socklen_t size = sizeof info;
   return unacknowledged_ > 0 && getsockopt(socket_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-         info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= kDeadMs;
+         (info.tcpi_unacked > 0 || info.tcpi_probes >= kUnanswered) && info.tcpi_last_ack_recv >= kDeadMs;
 }
 
 void Session::check_time() {

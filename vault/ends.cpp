@@ -13,9 +13,9 @@ constexpr std::uint64_t kAtOnce = 1024;
 }  // namespace
 
 std::optional<std::string> ended_by(const Audit::Entry& entry) {
-  static const std::set<std::string> names{
-      "recording.delivered", "delivery.revoked", "delivery.reissued", "grant.exported", "grant.revoked",
-      "standing.revoked",    "access.finished",  "access.expired",    "access.revoked"};
+  static const std::set<std::string> names{"recording.delivered", "delivery.revoked", "delivery.reissued",
+                                           "grant.exported",      "grant.revoked",    "standing.revoked",
+                                           "access.finished",     "access.expired",   "access.revoked"};
   if (!names.contains(entry.name) || entry.subjects.empty()) return std::nullopt;
   return entry.subjects[0];
 }
@@ -31,7 +31,8 @@ Result<std::set<std::string>> Ends::unknown(std::set<std::string> ids) {
   for (std::uint64_t end = *size; end > lowest && !ids.empty();) {
     const std::uint64_t begin = end - std::min(end - lowest, kAtOnce);
     const auto entries = audit_->entries(begin, static_cast<std::size_t>(end - begin), nullptr);
-    if (!entries && entries.error().fault == base::Fault::damaged) return ids;  // what lies behind it vouches for nothing
+    if (!entries && entries.error().fault == base::Fault::damaged)
+      return ids;  // what lies behind it vouches for nothing
     if (!entries) return entries.error();
     for (const auto& entry : *entries) {
       if (const auto id = ended_by(entry)) ids.erase(*id);

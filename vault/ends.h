@@ -1,5 +1,5 @@
-// Ends: whether the audit log says that a recording was delivered, or that an access has ended. A state that was written
-// by hand has no entry: nothing is erased for it, and no certificate names a reason that nobody gave.
+// Ends: whether the audit log says that a recording was delivered, or that an access has ended. A state that was
+// written by hand has no entry: nothing is erased for it, and no certificate names a reason that nobody gave.
 #pragma once
 
 #include <map>

@@ -50,6 +50,7 @@ class Doors(EndToEnd):
         self.assertIsNone(self.client().refusal())
         self.assertIn("this download was started from another address", self.from_elsewhere().refusal() or "let in")
         self.assertIsNone(self.client().refusal())
+        self.assertEqual(self.vault.noted("login.refused"), [[self.delivery["delivery"], "other-address"]])
 
     def test_another_address_is_let_in_when_the_delivery_says_so(self):
         self.claim("--any-address")

@@ -40,6 +40,7 @@ class DaemonCase(EndToEnd):
         self.assertEqual(vault.states(), {recording: "sealed"}, "a damaged recording was counted as delivered")
         self.assertEqual(client.run(f"get {name} whole.wav").code, 0)
         self.assertEqual(sha256(os.path.join(self.folder, "whole.wav")), sha256(os.path.join(self.in_dir, name)))
+        self.assertEqual(vault.noted("recording.damaged"), [[recording, delivery["delivery"]]], "nobody tells the operator")
         daemon.stop()
 
     def test_a_truncated_object_is_refused_when_it_is_opened(self):
@@ -63,6 +64,7 @@ class DaemonCase(EndToEnd):
         check = vault.check()
         self.assertEqual(check.code, 6)
         self.assertIn(recording, check.out + check.err)
+        self.assertEqual(vault.noted("recording.damaged"), [[recording, delivery["delivery"]]], "nobody tells the operator")
         daemon.stop()
 
     def test_a_second_daemon_and_a_used_port(self):

@@ -251,6 +251,20 @@ class Drop(RecorderCase):
         self.assertEqual(len(self.rows()), 1)
         self.clean()
 
+    def test_what_is_refused_stands_in_the_log_without_its_name(self):
+        self.assertEqual(self.put_whole("/0123456.wav", self.wav()), raw.OK)
+        self.assertEqual(self.client.put("/0123456.wav"), raw.PERMISSION_DENIED)
+        handle = self.client.put("/half-0123456.wav")
+        self.assertEqual(self.client.write(handle, 0, self.wav()[:1000]), raw.OK)
+        self.client.die()
+        self.until(lambda: not self.daemon.sessions(), 10, "its session stays")
+        with open(self.daemon.log.name, errors="replace") as log:
+            text = log.read()
+        self.assertIn("an upload is refused to a recorder: what was uploaded stays as it is", text)
+        self.assertIn("an upload stopped half-way, and was dropped", text)
+        self.assertNotIn("0123456", text)
+        self.clean()
+
     def test_names_are_data_and_lead_nowhere(self):
         sound = self.wav()
         outside = set(os.listdir(self.folder))

@@ -114,6 +114,11 @@ class Vault:
     def state_of(self, delivery):
         return self.must("delivery", "show", delivery["delivery"], "--json", identity=False).json()["state"]
 
+    def noted(self, event):
+        """Subjects of each entry of the audit log about such an event."""
+        shown = self.must("audit", "show", "--limit", "1000000", "--json", identity=False).json()
+        return [e["subjects"] for e in shown if e["event"] == event]
+
     def check(self):
         return self.run("check", identity=False)
 

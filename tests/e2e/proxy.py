@@ -23,15 +23,17 @@ class Proxy:
     cut_after: bytes from server to client after which the line is reset on both sides, once; 0: at once.
     mute_after: bytes from server to client after which nothing from the client is passed on any more; half a second of
     silence later the line is reset: all data arrives, but no CLOSE does.
+    full: the client takes nothing for 3 s before its line dies by stall_after, so that its window is shut then.
     stall_after: bytes from server to client after which nothing passes in either direction, no acknowledgement either,
     until `cut` is called.
     cut() resets all lines there are; `broken` is set as soon as one was cut. Later connections pass whole.
     """
 
-    def __init__(self, port, rtt=None, rate=None, source=None, cut_after=None, mute_after=None, stall_after=None):
+    def __init__(self, port, rtt=None, rate=None, source=None, cut_after=None, mute_after=None, stall_after=None,
+                 full=False):
         self.target, self.rate, self.source = port, rate, source
         self.rtt = float(os.environ.get("CALLVAULT_E2E_RTT", 0)) / 1000 if rtt is None else rtt
-        self.cut_after, self.mute_after, self.stall_after = cut_after, mute_after, stall_after
+        self.cut_after, self.mute_after, self.stall_after, self.full = cut_after, mute_after, stall_after, full
         self.passed = 0
         self.most_lines = 0
         self.broken = threading.Event()
@@ -173,13 +175,16 @@ class Line:
                 rest = rest[sink.send(rest):]
 
     def _fall_silent(self):
-        """What comes from now on is dropped below TCP. What came before is taken in, so that the window does not close:
-        a sender that has nothing on its way waits for ever."""
+        """What comes from now on is dropped below TCP. What came before is taken in, so that the window does not close;
+        `full`: nothing is, and the window is shut when the line dies, so that the sender has nothing on its way."""
+        if self.proxy.full:
+            time.sleep(3)
         with contextlib.suppress(OSError):
             for sock in (self.client, self.server):
                 sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, NOTHING_PASSES)
-        for way in self.ways:
-            way.widen()
+        if not self.proxy.full:
+            for way in self.ways:
+                way.widen()
 
     def _way_ended(self):
         with self.proxy.lock:

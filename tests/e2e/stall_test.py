@@ -13,14 +13,14 @@ RATE = 6_000_000  # bytes per second; at half of the recording the daemon is sti
 class Half(EndToEnd):
     """OpenSSH's sftp got half of the only recording and waits for more, over a line on which nothing comes any more."""
 
-    def fetch_half(self):
+    def fetch_half(self, full=False):
         self.vault = self.new_vault()
         (self.name, self.digest), = self.make_recordings(1, SIZE).items()
         self.vault.ingest(self.in_dir)
         self.recording, = self.vault.states()
         self.delivery = self.vault.deliver()
         self.daemon = self.start(self.vault)
-        self.proxy = Proxy(self.daemon.port, rate=RATE, stall_after=SIZE // 2)
+        self.proxy = Proxy(self.daemon.port, rate=RATE, stall_after=SIZE // 2, full=full)
         self.addCleanup(self.proxy.close)
         self.got = os.path.join(self.folder, "got.wav")
         first = Client(self.folder, self.proxy.port, self.delivery)
@@ -51,7 +51,13 @@ class Half(EndToEnd):
 
 class Stalls(Half):
     def test_a_line_that_nobody_resets_is_given_up_and_the_rest_comes_over_another(self):
-        self.fetch_half()
+        self.given_up_and_fetched_over_another(full=False)
+
+    def test_a_line_that_dies_while_its_client_takes_nothing_is_given_up_too(self):
+        self.given_up_and_fetched_over_another(full=True)
+
+    def given_up_and_fetched_over_another(self, full):
+        self.fetch_half(full)
         self.assertEqual(len(self.daemon.sessions()), 1)
         # Without an acknowledgement for 30 s; a connection that is only idle has ten minutes.
         self.until(lambda: not self.daemon.sessions(), 120, "the session of a dead line goes on")

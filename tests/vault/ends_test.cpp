@@ -15,7 +15,8 @@ std::string filled_in(std::string sql, const std::string& word, const std::strin
   return sql;
 }
 
-// What somebody wrote who can write the catalogue, and who has no key: DELIVERY has FIRST, and is open; OTHER is in none.
+// What somebody wrote who can write the catalogue, and who has no key: DELIVERY has FIRST, and is open; OTHER is in
+// none.
 struct Edit {
   const char* name;
   const char* sql;
@@ -39,13 +40,15 @@ class WrittenByHand : public ::testing::TestWithParam<Edit> {
 INSTANTIATE_TEST_SUITE_P(
     Row, WrittenByHand,
     ::testing::Values(
-        Edit{"delivered", "UPDATE recording SET state = 'erasing', reason = 'delivered', source_key = NULL WHERE id = 'FIRST'",
+        Edit{"delivered",
+             "UPDATE recording SET state = 'erasing', reason = 'delivered', source_key = NULL WHERE id = 'FIRST'",
              "FIRST"},
         Edit{"delivered_with_its_item",
              "UPDATE recording SET state = 'erasing', reason = 'delivered', source_key = NULL WHERE id = 'FIRST';"
              "UPDATE item SET state = 'delivered', delivered_at = 1 WHERE recording = 'FIRST'",
              "FIRST"},
-        Edit{"only_its_item", "UPDATE item SET state = 'delivered', delivered_at = 1 WHERE recording = 'FIRST'", "FIRST"},
+        Edit{"only_its_item", "UPDATE item SET state = 'delivered', delivered_at = 1 WHERE recording = 'FIRST'",
+             "FIRST"},
         Edit{"never_in_a_delivery", "UPDATE recording SET state = 'erasing', reason = 'delivered' WHERE id = 'OTHER'",
              "OTHER"},
         Edit{"another_reason", "UPDATE recording SET state = 'erasing', reason = 'due' WHERE id = 'OTHER'", "OTHER"},
@@ -64,8 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(WrittenByHand, IsFoundByCheckAndNothingIsErasedForIt) {
   ASSERT_EQ(v.damage(), "");
   const auto fill = [&](const char* text) {
-    return filled_in(filled_in(filled_in(filled_in(text, "FIRST", first), "OTHER", other), "HELD", held_back), "DELIVERY",
-                     delivery.id);
+    return filled_in(filled_in(filled_in(filled_in(text, "FIRST", first), "OTHER", other), "HELD", held_back),
+                     "DELIVERY", delivery.id);
   };
   const auto slot_of = [&](const std::string& id) { return must(v->catalog().recording(id)).columns.slot; };
   const std::vector<std::uint64_t> slots{slot_of(first), slot_of(other), slot_of(held_back),
