@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,6 +39,38 @@ std::array<base::Fd, 2> socket_pair() {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) std::abort();
   return {base::Fd(pair[0]), base::Fd(pair[1])};
 }
+
+// The keeper's log, and what else this program writes to stderr meanwhile: why a session was ended, that a commit
+// failed.
+class Log {
+ public:
+  Log() : file_(memfd_create("log", MFD_CLOEXEC)), stderr_(dup(STDERR_FILENO)) { dup2(file_.get(), STDERR_FILENO); }
+  ~Log() {
+    dup2(stderr_.get(), STDERR_FILENO);
+    std::fputs(text().c_str(), stderr);
+  }
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+  int count(std::string_view words) const {
+    const std::string all = text();
+    int found = 0;
+    for (auto at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) ++found;
+    return found;
+  }
+  bool tells(std::string_view words, int times) const {  // waits for it
+    for (int i = 0; i < kLongestMs / 10 && count(words) < times; ++i) usleep(10'000);
+    return count(words) >= times;
+  }
+
+ private:
+  std::string text() const {
+    std::string out(std::size_t{1} << 20, '\0');
+    const auto size = pread(file_.get(), out.data(), out.size(), 0);
+    out.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return out;
+  }
+  base::Fd file_, stderr_;
+};
 
 // The session's end of its socket.
 class Hostile {
@@ -83,6 +116,15 @@ class Hostile {
     return poll(&one, 1, kLongestMs) == 1 && (one.revents & POLLHUP) != 0;
   }
   bool ended() { return !hear(); }
+  bool hears_nothing() {  // up to now
+    pollfd one{socket_.get(), POLLIN, 0};
+    return poll(&one, 1, 0) == 0;
+  }
+  std::optional<Refusal> why_cut() {
+    const auto said = hear();
+    const auto* cut = said ? std::get_if<say::Cut>(&*said) : nullptr;
+    return cut == nullptr ? std::nullopt : std::optional(cut->why);
+  }
   // As an honest session does it; the key of the access.
   std::variant<LoggedIn, Refusal> log_in(std::string_view account, const base::SecretBytes& password) {
     Link link(base::Fd(dup(socket_.get())));
@@ -123,6 +165,9 @@ class KeeperTest : public testing::Test {
     theirs.customer = "globex";
     theirs.recordings = {v_.recording(3, 3000, "globex")};
     globex_ = must(vault::deliver(*v_, v_.actor(), theirs));
+    start();
+  }
+  void start() {
     auto [ours, keepers] = socket_pair();
     listener_ = std::move(ours);
     stop_ = base::Fd(eventfd(0, EFD_CLOEXEC));
@@ -165,6 +210,14 @@ class KeeperTest : public testing::Test {
     return s;
   }
   std::string count() { return v_.sql("SELECT count(*) FROM recording"); }
+  std::string entries(const std::string& event) {
+    return v_.sql("SELECT count(*) FROM audit WHERE leaf LIKE '%event: " + event + "%'");
+  }
+  std::string state(const std::string& id) { return v_.sql("SELECT state FROM recording WHERE id = '" + id + "'"); }
+  bool becomes(const std::string& id, const std::string& wanted) {  // waits for it
+    for (int i = 0; i < kLongestMs / 10 && state(id) != wanted; ++i) usleep(10'000);
+    return state(id) == wanted;
+  }
   std::size_t incoming() {
     const auto names = base::list_folder(v_.folder() / "objects" / "incoming");
     return names ? names->size() : 0;
@@ -418,6 +471,122 @@ TEST_F(KeeperWaitTest, AnOpenThatIsRefusedTakesTheWaitBack) {
   must(vault::release_recording(*v_, v_.actor(), id, ""));
 }
 
+// The catalogue takes no entry, as on a full disk: what was downloaded is marked later, and nothing of it ends before.
+class KeeperCommitTest : public KeeperWaitTest {
+ protected:
+  void refuse(const std::string& event = "") {  // all, or only these
+    v_.sql("CREATE TRIGGER full BEFORE INSERT ON audit WHEN NEW.leaf LIKE '%event: " + event +
+           "%' BEGIN SELECT RAISE(ABORT, 'full'); END");
+  }
+  void accept() { v_.sql("DROP TRIGGER full"); }
+  void expect_delivered_once() {
+    delivered_ = 1;
+    EXPECT_TRUE(becomes(first(), "erased")) << state(first());
+    EXPECT_TRUE(v_.gone(first()));
+    EXPECT_EQ(entries("recording.delivered"), "1");
+    EXPECT_EQ(entries("recording.erased"), "1");
+  }
+  static constexpr std::string_view kFailed = "erase what was delivered";
+};
+
+TEST_F(KeeperCommitTest, WhatCouldNotBeMarkedIsErasedLaterAndOnce) {
+  Hostile s = logged_in();
+  const Log log;
+  refuse();
+  const std::int64_t began = base::monotonic_ms();
+  EXPECT_TRUE(fetch(s, 0));
+  ASSERT_TRUE(log.tells(kFailed, 3));
+  EXPECT_GE(base::monotonic_ms() - began, 2000) << "tried again at once";
+  EXPECT_EQ(state(first()), "sealed");
+  EXPECT_TRUE(v_.whole(first()));
+  EXPECT_EQ(s.refused(ask::Open{0}), Refusal::gone);  // its client has it
+  EXPECT_TRUE(s.must_ask<say::Entries>(ask::List{0}).entries[0].gone);
+  accept();
+  expect_delivered_once();
+}
+
+TEST_F(KeeperCommitTest, WhatWasMarkedAndNotErasedIsErasedLater) {
+  Hostile s = logged_in();
+  const Log log;
+  refuse("erasure.done");
+  EXPECT_TRUE(fetch(s, 0));
+  ASSERT_TRUE(log.tells(kFailed, 2));
+  EXPECT_EQ(state(first()), "erasing");
+  EXPECT_EQ(s.refused(ask::Open{0}), Refusal::gone);
+  accept();
+  expect_delivered_once();
+}
+
+TEST_F(KeeperCommitTest, WhatWasNeverMarkedIsOfferedAgainAfterARestart) {
+  Hostile s = logged_in();
+  {
+    const Log log;
+    refuse();
+    EXPECT_TRUE(fetch(s, 0));
+    ASSERT_TRUE(log.tells(kFailed, 1));
+    stop();
+    EXPECT_EQ(code_, 0);
+  }
+  EXPECT_EQ(state(first()), "sealed");
+  start();
+  accept();
+  Hostile again = logged_in();
+  EXPECT_FALSE(again.must_ask<say::Entries>(ask::List{0}).entries[0].gone);
+  EXPECT_TRUE(v_.whole(first()));
+  EXPECT_TRUE(fetch(again, 0));
+  expect_delivered_once();
+}
+
+// Nor can the revocation be entered. Afterwards the download comes first.
+TEST_F(KeeperCommitTest, ARevocationThatFailsTooTakesNothingBack) {
+  Hostile s = logged_in();
+  const Log log;
+  refuse();
+  EXPECT_TRUE(fetch(s, 0));
+  ASSERT_TRUE(log.tells(kFailed, 1));
+  EXPECT_FAULT(base::Fault::failed, vault::revoke_delivery(*v_, v_.actor(), acme_.id));
+  accept();
+  expect_delivered_once();
+  EXPECT_TRUE(s.hears_nothing());
+  must(vault::revoke_delivery(*v_, v_.actor(), acme_.id));
+  EXPECT_EQ(s.why_cut(), Refusal::revoked);
+  EXPECT_EQ(state(first()), "erased");
+}
+
+// Whoever revokes cannot know of the download: it is withdrawn, and held as before. The client is cut off when nothing
+// waits any more.
+TEST_F(KeeperCommitTest, ARevocationMeanwhileKeepsTheRecordingAndIsSeenAfterwards) {
+  Hostile s = logged_in();
+  const Log log;
+  refuse("erasure.begun");  // the last entry of those marks
+  EXPECT_TRUE(fetch(s, 0));
+  ASSERT_TRUE(log.tells(kFailed, 1));
+  must(vault::revoke_delivery(*v_, v_.actor(), acme_.id));
+  ASSERT_TRUE(log.tells(kFailed, log.count(kFailed) + 2));  // with two ticks in between
+  EXPECT_TRUE(s.hears_nothing());
+  accept();
+  EXPECT_EQ(s.why_cut(), Refusal::revoked);
+  EXPECT_EQ(entries("recording.delivered"), "0");
+  EXPECT_EQ(state(first()), "sealed");
+  EXPECT_TRUE(v_.whole(first()));
+}
+
+TEST_F(KeeperCommitTest, AClaimThatIsOverEndsWhenWhatWasDownloadedIsMarked) {
+  Hostile s = logged_in();
+  const Log log;
+  refuse("recording.delivered");
+  EXPECT_TRUE(fetch(s, 0));
+  ASSERT_TRUE(log.tells(kFailed, 1));
+  v_.sql("UPDATE access SET claimed_at = claimed_at - " + std::to_string(v_->config().claim_longest + 1) +
+         " WHERE id = '" + acme_.id + "'");
+  ASSERT_TRUE(log.tells(kFailed, log.count(kFailed) + 2));  // with two ticks in between
+  EXPECT_TRUE(s.hears_nothing());
+  accept();
+  expect_delivered_once();
+  EXPECT_EQ(s.why_cut(), Refusal::used);
+  EXPECT_EQ(v_.sql("SELECT state FROM access WHERE id = '" + acme_.id + "'"), "finished");
+}
+
 // A grant of both recordings of acme's delivery and one of class own.
 class KeeperGrantTest : public KeeperTest {
  protected:
@@ -444,11 +613,6 @@ class KeeperGrantTest : public KeeperTest {
     s.send(ask::Book{handle, 0, 3044, true, true});
     return handle;
   }
-  std::optional<Refusal> why_cut(Hostile& s) {
-    const auto said = s.hear();
-    const auto* cut = said ? std::get_if<say::Cut>(&*said) : nullptr;
-    return cut == nullptr ? std::nullopt : std::optional(cut->why);
-  }
   std::variant<LoggedIn, Refusal> try_log_in(const std::string& account, const base::SecretBytes& password) {
     Hostile s = session();
     return s.log_in(account, password);
@@ -456,9 +620,6 @@ class KeeperGrantTest : public KeeperTest {
   static bool is(const std::variant<LoggedIn, Refusal>& answer, Refusal why) {
     const auto* refusal = std::get_if<Refusal>(&answer);
     return refusal != nullptr && *refusal == why;
-  }
-  std::string entries(const std::string& event) {
-    return v_.sql("SELECT count(*) FROM audit WHERE leaf LIKE '%event: " + event + "%'");
   }
   std::vector<std::string> ids_;
   vault::Grant grant_;
@@ -508,7 +669,7 @@ TEST_F(KeeperGrantTest, RevokedItIsCutAndRefused) {
   Hostile s = reader();
   read(s, 2);
   must(vault::revoke_grant(*v_, v_.actor(), grant_.id));
-  EXPECT_EQ(why_cut(s), Refusal::revoked);
+  EXPECT_EQ(s.why_cut(), Refusal::revoked);
   EXPECT_TRUE(s.ended());
   EXPECT_TRUE(is(try_log_in("front-desk", grant_.password), Refusal::revoked));
 }
@@ -517,7 +678,7 @@ TEST_F(KeeperGrantTest, RestrictedARecordingIsCutAndTheOthersStay) {
   Hostile s = reader();
   read(s, 2);
   must(vault::restrict_recording(*v_, v_.actor(), ids_[2], ""));
-  EXPECT_EQ(why_cut(s), Refusal::restricted);
+  EXPECT_EQ(s.why_cut(), Refusal::restricted);
   Hostile again = reader();
   EXPECT_EQ(again.refused(ask::Open{2}), Refusal::restricted);
   read(again, 0);
@@ -533,8 +694,8 @@ TEST_F(KeeperGrantTest, WhatItsCustomerFetchesMeanwhileIsCutAndDoesNotShowAnyMor
   Hostile customer = logged_in();
   EXPECT_TRUE(customer.must_ask<say::Done>(ask::Close{read(customer, 0), true}).delivered);
   delivered_ = 1;
-  EXPECT_EQ(why_cut(s), Refusal::withdrawn);
-  EXPECT_EQ(why_cut(other), Refusal::withdrawn);  // all of the grant: a client comes back and sees what is left
+  EXPECT_EQ(s.why_cut(), Refusal::withdrawn);
+  EXPECT_EQ(other.why_cut(), Refusal::withdrawn);  // all of the grant: a client comes back and sees what is left
   Hostile again = reader();
   EXPECT_NE(again.refused(ask::Open{0}), std::nullopt);
   const auto listed = again.must_ask<say::Entries>(ask::List{0});
