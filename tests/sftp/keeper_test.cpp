@@ -351,35 +351,74 @@ TEST_F(KeeperTest, ADescriptorThatIsSentAlongEndsTheSessionAndIsClosed) {
   EXPECT_EQ(read(read_end.get(), &byte, 1), 0) << "the keeper holds it";
 }
 
-TEST_F(KeeperTest, EveryCutOrLongerMessageEndsItsSession) {
-  const std::vector<Ask> all = {
-      ask::Login{"acme"},  ask::Answer{0, {}}, ask::List{0},  ask::Open{0}, ask::Book{1, 0, 9, false, true},
-      ask::Close{1, true}, ask::Remove{0},     ask::End{true}};
-  for (const Ask& message : all) {
-    Bytes packet = encode(message);
-    for (std::size_t size = 0; size < packet.size(); ++size) {
-      Hostile s = session();
-      s.send(base::ByteView(packet).first(size));
-      EXPECT_TRUE(s.ended()) << message.index() << " cut to " << size;
-    }
-    packet.push_back(std::byte{0});
-    Hostile s = session();
+// Of a session that may say it, with an open handle: only its form ends it, as the log tells.
+class KeeperFormTest : public KeeperTest {
+ protected:
+  void expect_no_message(Hostile s, base::ByteView packet, const std::string& what) {
+    ++sent_;
     s.send(packet);
-    EXPECT_TRUE(s.ended()) << message.index() << " and a byte more";
+    EXPECT_TRUE(s.ended()) << what;
+    EXPECT_EQ(log_.count("a session sent what is no message"), sent_) << what;
+  }
+  Hostile customer() {
+    Hostile s = logged_in();
+    s.must_ask<say::Opened>(ask::Open{0});
+    return s;
+  }
+  Hostile uploading() {
+    Hostile s = recorder();
+    s.must_ask<say::Uploading>(ask::Upload{});
+    return s;
+  }
+  Log log_;
+  int sent_ = 0;
+};
+
+TEST_F(KeeperFormTest, EveryCutOrLongerMessageEndsItsSession) {
+  struct Case {
+    std::function<Hostile()> session;
+    std::vector<Ask> messages;
+  };
+  const std::array<Case, 3> all = {{
+      {[&] { return session(); }, {ask::Login{"acme"}, ask::Answer{0, {}}, ask::Key{"pbx-1", key_, true}}},
+      {[&] { return customer(); },
+       {ask::List{0}, ask::Open{0}, ask::Book{1, 0, 9, false, true}, ask::Close{1, true}, ask::Remove{0},
+        ask::End{true}}},
+      {[&] { return uploading(); },
+       {ask::Upload{}, ask::Append{0, Bytes(3)}, ask::Hold{0, "a.wav"}, ask::Drop{0}, ask::Move{"a.part", "a.wav"},
+        ask::Forget{"a.part"}, ask::Look{"a.wav"}, ask::End{true}}},
+  }};
+  for (const auto& [state, messages] : all)
+    for (const Ask& message : messages) {
+      Bytes packet = encode(message);
+      const std::string name = "message " + std::to_string(message.index());
+      for (std::size_t size = 1; size < packet.size(); ++size)
+        expect_no_message(state(), base::ByteView(packet).first(size), name + " cut to " + std::to_string(size));
+      packet.push_back(std::byte{0});
+      expect_no_message(state(), packet, name + " and a byte more");
+    }
+  for (const auto& [state, messages] : all) {  // no packet at all: it reads like a session that is gone
+    Hostile s = state();
+    s.send(Bytes());
+    EXPECT_TRUE(s.ended());
   }
 }
 
-TEST_F(KeeperTest, UnknownAndOversizedPacketsEndTheirSession) {
-  for (int type = 0; type < 256; ++type) {
-    if (type >= 1 && type <= 8) continue;
-    Hostile s = session();
-    s.send(Bytes(8, static_cast<std::byte>(type)));
-    EXPECT_TRUE(s.ended()) << type;
-  }
-  for (const std::size_t size : {kMaxMessage, kMaxMessage + 1, std::size_t{150'000}}) {
-    Hostile s = session();
-    ASSERT_TRUE(s.send(Bytes(size, std::byte{3})));
-    EXPECT_TRUE(s.ended()) << size;
+TEST_F(KeeperFormTest, UnknownAndOversizedPacketsEndTheirSession) {
+  const std::array<std::function<Hostile()>, 3> all = {
+      {[&] { return session(); }, [&] { return customer(); }, [&] { return uploading(); }}};
+  for (const auto& state : all) {
+    for (int type = 0; type < 256; ++type) {
+      const bool known = type >= 1 && type <= static_cast<int>(std::variant_size_v<Ask>);
+      for (const std::size_t size : {1U, 8U})
+        if (!known) expect_no_message(state(), Bytes(size, static_cast<std::byte>(type)), std::to_string(type));
+    }
+    expect_no_message(state(), Bytes(kMaxMessage, std::byte{3}), "as long as a message may be");
+    for (const std::size_t size : {kMaxMessage + 1, std::size_t{150'000}}) {  // not even read
+      Hostile s = state();
+      ASSERT_TRUE(s.send(Bytes(size, std::byte{3})));
+      EXPECT_TRUE(s.ended()) << size;
+    }
   }
 }
 
