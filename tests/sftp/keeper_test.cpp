@@ -626,6 +626,51 @@ TEST_F(KeeperCommitTest, AClaimThatIsOverEndsWhenWhatWasDownloadedIsMarked) {
   EXPECT_EQ(v_.sql("SELECT state FROM access WHERE id = '" + acme_.id + "'"), "finished");
 }
 
+// Empty recordings can be opened as long as the claim lasts, since some clients fetch one twice; the claim does not
+// wait.
+class KeeperEmptyTest : public KeeperTest {
+ protected:
+  void SetUp() override {
+    KeeperTest::SetUp();
+    empty_ = v_.ingest(v_.source("empty.wav", {})).id;
+    v_.sql("UPDATE recording SET quarantine = '' WHERE id = '" + empty_ + "'");  // as all empty files are
+    both_ = v_.deliver({empty_, v_.recording(5)});
+    stop();
+    auto config = v_->config();
+    config.claim_idle_after_all = 0;  // the claim ends with the next tick
+    must(vault::write_config(v_.folder(), config, base::system_files()));
+    v_.reopen();
+    start();
+  }
+  std::string empty_;
+  vault::Delivery both_;
+};
+
+TEST_F(KeeperEmptyTest, IsFetchedTwiceAndErasedWhenItsClaimEnds) {
+  Hostile s = session();
+  EXPECT_TRUE(std::holds_alternative<LoggedIn>(s.log_in("acme", both_.password)));
+  const auto number = v_.sql("SELECT position FROM item WHERE recording = '" + empty_ + "'");
+  const std::uint32_t empty = number == "0" ? 0 : 1;
+  for (int i = 0; i < 3; ++i) {
+    const auto opened = s.must_ask<say::Opened>(ask::Open{empty});
+    EXPECT_EQ(opened.size, 0U);
+    s.send(ask::Book{opened.handle, 0, 0, true, true});
+    EXPECT_TRUE(s.must_ask<say::Done>(ask::Close{opened.handle, true}).delivered);
+    EXPECT_TRUE(becomes(empty_, "erasing")) << state(empty_);
+    usleep(600'000);  // a tick: neither its keys nor its claim, which has another item, are gone
+  }
+  EXPECT_EQ(state(empty_), "erasing");
+  EXPECT_TRUE(s.hears_nothing());
+  const auto other = s.must_ask<say::Opened>(ask::Open{1 - empty}).handle;
+  s.send(ask::Book{other, 0, 3044, true, true});
+  EXPECT_TRUE(s.must_ask<say::Done>(ask::Close{other, true}).delivered);
+  EXPECT_EQ(s.why_cut(), Refusal::used);
+  EXPECT_EQ(v_.sql("SELECT state FROM access WHERE id = '" + both_.id + "'"), "finished");
+  EXPECT_TRUE(becomes(empty_, "erased")) << state(empty_);
+  EXPECT_TRUE(v_.gone(empty_));
+  delivered_ = 2;
+}
+
 // A grant of both recordings of acme's delivery and one of class own.
 class KeeperGrantTest : public KeeperTest {
  protected:
