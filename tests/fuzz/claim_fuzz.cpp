@@ -1,8 +1,11 @@
-// Random operations on the coverage of one small recording: what is called delivered, or due, was sent byte for byte on
-// handles that ended in order, or right before the place where a later one went on.
+// Random operations on the coverage of one small recording, beside a model of its client in bits. The client keeps what
+// arrived on a handle that ended in order, up to where the next handle begins, and what is right before the place where
+// a later one went on. What is called delivered, or due, it has.
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <vector>
 
@@ -10,58 +13,186 @@
 
 namespace {
 
+using vault::Coverage;
+
 constexpr std::size_t kBytes = 24;
-constexpr vault::Coverage::Waits kWaits{30, 60};
+constexpr Coverage::Waits kWaits{30, 60};
 using Bits = std::uint32_t;
-constexpr Bits kAll = (Bits{1} << kBytes) - 1;
+constexpr Bits below(std::size_t at) { return (Bits{1} << std::min(at, kBytes)) - 1; }
+constexpr Bits between(std::size_t begin, std::size_t end) { return below(end) & ~below(begin); }
+constexpr Bits kAll = below(kBytes);
+std::size_t lowest(Bits bits) { return static_cast<std::size_t>(std::countr_zero(bits)); }
 
 struct Handle {
-  bool started = false;
-  Bits got = 0, resumed = 0;
+  bool alone = true, counts = true, eof = false;
+  std::size_t start = kBytes + 1;  // the lowest byte it was sent; kBytes + 1: no READ yet
+  Bits got = 0, sent = 0;
+  std::vector<Bits> resumed = {};
+  std::deque<std::pair<std::size_t, std::size_t>> on_its_way = {};
+  bool started() const { return start <= kBytes; }
+};
+
+// Which of several broken handles was resumed it does not decide: the client has what is before in each of them.
+struct Model {
+  std::map<Coverage::Handle, Handle> open = {};
+  std::vector<Bits> finished = {}, tentative = {}, spent = {};  // spent: tentative ones that were resumed once
+  Bits cuts = 0;
+  bool any_closed = false, doubtful = false, whole = false;
+
+  void opened(Coverage::Handle h) {
+    open.try_emplace(h);
+    for (auto& [n, handle] : open) handle.alone = handle.alone && open.size() == 1;
+    whole = false;
+  }
+  Bits starts() const {
+    Bits out = cuts;
+    for (const auto* kind : {&finished, &tentative})
+      for (const Bits part : *kind) out |= Bits{1} << lowest(part);
+    return out;
+  }
+  void begin(Handle& handle, std::size_t at) {
+    if (at == 0 && handle.alone) return forget(false);
+    if (at == 0) {
+      const bool first =
+          (starts() & 1U) == 0 && std::ranges::none_of(open, [](const auto& o) { return o.second.start == 0; });
+      for (auto& [n, other] : open) {
+        other.resumed.clear();
+        other.counts = other.counts && (first || &other == &handle);
+      }
+      cuts = starts();
+      for (auto* kind : {&finished, &tentative, &spent}) kind->clear();
+      return;
+    }
+    if (!handle.alone) return;
+    for (const auto* kind : {&tentative, &spent})
+      for (const Bits part : *kind) {
+        std::size_t from = at;
+        while (from > 0 && (part >> (from - 1) & 1U) != 0) --from;
+        if (from < at) handle.resumed.push_back(between(from, at));
+      }
+    const auto taken =
+        std::partition(tentative.begin(), tentative.end(), [&](Bits part) { return (part >> (at - 1) & 1U) == 0; });
+    spent.insert(spent.end(), taken, tentative.end());
+    tentative.erase(taken, tentative.end());
+  }
+  void sent(Handle& handle, std::size_t at, std::size_t length) {
+    if (!handle.started()) begin(handle, at);
+    if (handle.started() && at < handle.start) handle.resumed.clear(), handle.eof = false;
+    handle.start = std::min(handle.start, at);
+    handle.sent |= between(at, at + length);
+  }
+  void booked(Handle& handle, std::size_t at, std::size_t length, bool eof) {
+    sent(handle, at, length);
+    handle.got |= between(at, at + length);
+    const Bits rest = between(handle.start, kBytes);
+    handle.eof = handle.eof || (eof && (handle.got & rest) == rest);
+  }
+  void forget(bool doubt) {
+    for (auto* kind : {&finished, &tentative, &spent}) kind->clear();
+    cuts = 0;
+    any_closed = false;
+    doubtful = doubt;
+  }
+  void cut(const Handle& handle) {
+    if (handle.start < kBytes && !doubtful) cuts |= Bits{1} << handle.start;
+  }
+  bool lost_track(const Handle& handle) {
+    if (handle.started() || (handle.alone && !any_closed)) return false;
+    forget(true);
+    return true;
+  }
+  void finish(const Handle& handle) {
+    if (!handle.counts || handle.got == 0) cut(handle);  // else the lowest byte that arrived cuts
+    if (!handle.counts || doubtful) return;
+    finished.insert(finished.end(), handle.resumed.begin(), handle.resumed.end());
+    if (handle.got != 0) finished.push_back(handle.got), any_closed = true;
+  }
+  bool closed(const Handle& handle) {
+    const bool rule_a = handle.alone && handle.got == kAll;
+    if (!lost_track(handle)) finish(handle);
+    return whole = rule_a;
+  }
+  void ended(const Handle& handle) {
+    Bits all = handle.got;
+    for (const Bits part : handle.resumed) all |= part;
+    const bool chunk = handle.got != 0 && (handle.eof || (handle.got >> (kBytes - 1)) == 0);
+    const bool proved = handle.counts && (handle.alone ? handle.eof && all == kAll : chunk);
+    if (!proved) return broken(handle);
+    finish(handle);
+    if (handle.alone) spent.push_back(all | handle.sent);
+  }
+  void broken(const Handle& handle) {
+    if (lost_track(handle)) return;
+    Bits all = handle.sent;
+    for (const Bits part : handle.resumed) all |= part;
+    if (handle.alone && handle.counts && all != 0 && !doubtful) return tentative.push_back(all);
+    cut(handle);
+  }
+  bool proved() const {
+    const Bits known = starts();
+    Bits has = 0;
+    for (const Bits part : finished) {
+      const Bits later = known & ~below(lowest(part) + 1);
+      has |= part & below(later == 0 ? kBytes : lowest(later));
+    }
+    return has == kAll;
+  }
 };
 
 }  // namespace
 
+// Four bytes each: what happens (the highest bit: EOF behind it, or in company), the handle, offset, length.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  vault::Coverage coverage(kBytes, kWaits);
-  std::map<vault::Coverage::Handle, Handle> open;
-  Bits ended = 0, broken = 0;
+  Coverage coverage(kBytes, kWaits);
+  Model model;
   for (std::size_t i = 0; i + 4 <= size; i += 4) {
     const std::uint64_t h = data[i + 1] % 8U;
-    const std::size_t at = data[i + 2] % (kBytes + 1), length = data[i + 3] % (kBytes + 1);
-    const auto found = open.find(h);
-    const int what = data[i] % 6;
+    const std::size_t at = data[i + 2] % (kBytes + 1);
+    const std::size_t length = std::max<std::size_t>(data[i + 3] % (kBytes + 1), at < kBytes ? 1 : 0);
+    const int what = data[i] % 8;
+    const bool flag = data[i] >= 128;
+    const auto found = model.open.find(h);
     bool delivered = false;
+    const auto arrive = [&](std::size_t pieces) {  // in the order in which they were sent
+      for (auto& way = found->second.on_its_way; pieces > 0 && !way.empty(); --pieces) {
+        const auto [begin, bytes] = way.front();
+        way.pop_front();
+        coverage.booked(h, begin, bytes);
+        model.booked(found->second, begin, bytes, false);
+      }
+    };
     if (what == 5) {
-      auto again = vault::Coverage::parse(coverage.text(), kBytes, kWaits);
+      auto again = Coverage::parse(coverage.text(), kBytes, kWaits);
       if (!again) std::abort();
       coverage = std::move(*again);
       coverage.settle(1);
-      for (const auto& [n, handle] : open) broken |= handle.got | handle.resumed;
-      open.clear();
+      while (!model.open.empty()) model.broken(model.open.extract(model.open.begin()).mapped());
     } else if (what == 0) {
       coverage.opened(h);
-      open.try_emplace(h);
-    } else if (found == open.end()) {
+      model.opened(h);
+    } else if (found == model.open.end()) {
       continue;
     } else if (what == 1) {
-      coverage.booked(h, at, length, data[i] >= 128);
-      Handle& handle = found->second;
-      for (std::size_t b = at; !handle.started && b > 0 && (broken >> (b - 1) & 1U) != 0; --b)
-        handle.resumed |= Bits{1} << (b - 1);
-      handle.started = true;
-      for (std::size_t b = at; b < std::min(at + length, kBytes); ++b) handle.got |= Bits{1} << b;
+      arrive(kBytes * kBytes);
+      coverage.booked(h, at, length, flag);
+      model.booked(found->second, at, length, flag);
+    } else if (what == 6) {
+      coverage.sent(h, at, length);
+      model.sent(found->second, at, length);
+      found->second.on_its_way.emplace_back(at, length);
+    } else if (what == 7) {
+      arrive(1);
     } else {
-      const Bits all = found->second.got | found->second.resumed;
-      if (what == 2) delivered = coverage.closed(h, 1);
-      if (what == 3) coverage.ended(h, 1);
-      if (what == 4) coverage.broken(h, 1);
-      if (what != 4) ended |= all;
-      if (what != 2) broken |= all;
-      open.erase(found);
+      if (what == 3) arrive(kBytes * kBytes);
+      const Handle handle = model.open.extract(found).mapped();
+      if (what == 2) delivered = coverage.closed(h, 1, flag);
+      if (what == 2 && delivered && flag) std::abort();
+      if (what == 2 && !model.closed(handle) && delivered) std::abort();
+      if (what == 3) coverage.ended(h, 1), model.ended(handle);
+      if (what == 4) coverage.broken(h, 1), model.broken(handle);
     }
-    if ((delivered || coverage.due()) && (ended != kAll || (coverage.due() && !open.empty()))) std::abort();
     if (delivered) return 0;
+    if (coverage.due() && (!model.open.empty() || !(model.whole || model.proved()))) std::abort();
   }
   return 0;
 }
