@@ -225,7 +225,8 @@ bool Coverage::closed(Handle handle, std::int64_t now_ms, bool company) {
   } else if (!part.counts) {
     keep_start(part);
   } else if (part.start || size_ == 0) {
-    if (part.ranges.empty()) keep_start(part);
+    // Its chunk begins there, whichever of its bytes have arrived.
+    if (part.ranges.empty() || part.ranges.list().begin()->first > *part.start) keep_start(part);
     keep(finished_, std::move(part.resumed));
     keep(finished_, std::move(part.ranges));
   }

@@ -102,7 +102,7 @@ struct Model {
     return true;
   }
   void finish(const Handle& handle) {
-    if (!handle.counts || handle.got == 0) cut(handle);  // else the lowest byte that arrived cuts
+    cut(handle);
     if (!handle.counts || doubtful) return;
     finished.insert(finished.end(), handle.resumed.begin(), handle.resumed.end());
     if (handle.got != 0) finished.push_back(handle.got), any_closed = true;

@@ -807,6 +807,19 @@ TEST(Coverage, AChunkOfWhichNothingArrivedStillCuts) {
     }
 }
 
+// Its place is where it began, whichever of its bytes arrived.
+TEST(Coverage, AChunkOfWhichOnlyALaterPieceArrivedCutsWhereItBegan) {
+  for (const Coverage::Handle first : {1U, 2U}) {
+    auto c = hundred();
+    get(c, 1, 0, 100);  // its client keeps [0,50)
+    get(c, 2, 70, 100);
+    c.sent(2, 50, 20);  // asked for later, and on its way when the chunk is closed
+    EXPECT_FALSE(c.closed(first, kNow));
+    EXPECT_FALSE(c.closed(3 - first, kNow));
+    EXPECT_EQ(c.due(), std::nullopt) << "[50,70) never arrived";
+  }
+}
+
 // --- Bounds
 
 TEST(Coverage, AHandleInTooManyPiecesProvesNoMore) {
