@@ -225,10 +225,7 @@ bool Coverage::closed(Handle handle, std::int64_t now_ms, bool company) {
   } else if (!part.counts) {
     keep_start(part);
   } else if (part.start || size_ == 0) {
-    // Its chunk begins there, whichever of its bytes have arrived.
-    if (part.ranges.empty() || part.ranges.list().begin()->first > *part.start) keep_start(part);
-    keep(finished_, std::move(part.resumed));
-    keep(finished_, std::move(part.ranges));
+    finish(std::move(part));
   }
   if (rule_a && !in_chunks_ && !company) return true;
   whole_ = rule_a;
@@ -253,8 +250,7 @@ void Coverage::ended(Handle handle, std::int64_t now_ms) {
   auto node = open_.extract(found);
   Part& part = node.mapped();
   note_chunk(part);
-  keep(finished_, std::move(part.resumed));
-  keep(finished_, std::move(part.ranges));
+  finish(std::move(part));
   without_close_ = !doubtful_;
   settle(now_ms);
 }
@@ -275,6 +271,13 @@ void Coverage::broken(Handle handle, std::int64_t now_ms) {
     keep_start(part);
   }
   settle(now_ms);
+}
+
+// A chunk begins where its client began to ask, whichever of its bytes have arrived.
+void Coverage::finish(Part part) {
+  if (part.ranges.empty() || part.ranges.list().begin()->first > part.start.value_or(size_)) keep_start(part);
+  keep(finished_, std::move(part.resumed));
+  keep(finished_, std::move(part.ranges));
 }
 
 void Coverage::keep(std::vector<Ranges>& parts, Ranges part) {

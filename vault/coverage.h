@@ -107,6 +107,7 @@ class Coverage {
   bool sent_around(std::uint64_t offset) const;  // by handles that ended
   void note_chunk(const Part& ended);
   void resume(Part& part, std::uint64_t offset);
+  void finish(Part part);
   void keep(std::vector<Ranges>& parts, Ranges part);
   void keep_start(const Part& part);
   void forget();
