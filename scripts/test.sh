@@ -18,6 +18,6 @@ cmake --build --preset "$preset" --parallel "$(nproc)"
 results=build/$preset/results.xml
 rm -f "$results"
 status=0
-ctest --preset "$preset" -j4 --output-junit "$PWD/$results" </dev/null || status=$?
+ctest --preset "$preset" -j6 --output-junit "$PWD/$results" </dev/null || status=$?
 scripts/count-tests.py "$results" || status=1
 exit "$status"

@@ -21,7 +21,7 @@ namespace vault {
 
 struct Event {
   std::string name;                   // "recording.sealed", "delivery.claimed", ...
-  std::string actor;                  // a role holder's name, "service", "customer" or "nobody"
+  std::string actor;                  // a role holder's name, "service", "customer", "grantee", "recorder" or "nobody"
   std::vector<std::string> subjects;  // random ids, or short fixed words
   std::string details;                // JSON with what may not stand in the leaf; empty: none
 };

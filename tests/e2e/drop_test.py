@@ -261,7 +261,7 @@ class Drop(RecorderCase):
         with open(self.daemon.log.name, errors="replace") as log:
             text = log.read()
         self.assertIn("an upload is refused to a recorder: what was uploaded stays as it is", text)
-        self.assertIn("an upload stopped half-way, and was dropped", text)
+        self.assertIn("an upload that was not whole was dropped", text)
         self.assertNotIn("0123456", text)
         self.clean()
 

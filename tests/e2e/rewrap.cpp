@@ -123,8 +123,9 @@ int fill(const char* folder, long count) {
         row.received_at = kClock.now();
         if (auto r = vault.catalog().add_writing(row); !r) return r;
         if (auto r = vault.catalog().set_sealed(row, sealed.headers, 1, sealed.metadata_payload, ""); !r) return r;
+        if (auto r = vault.audit().note({"recording.sealed", "service", {row.columns.recording}, ""}); !r) return r;
       }
-      return vault.audit().note({"recording.sealed", "service", {std::to_string(batch)}, ""});
+      return {};
     }));
     made += batch;
   }

@@ -633,8 +633,11 @@ class KeeperEmptyTest : public KeeperTest {
   void SetUp() override {
     KeeperTest::SetUp();
     empty_ = v_.ingest(v_.source("empty.wav", {})).id;
-    v_.sql("UPDATE recording SET quarantine = '' WHERE id = '" + empty_ + "'");  // as all empty files are
+    // As all empty files are: nothing delivers it then.
+    const auto why = v_.sql("SELECT quarantine FROM recording WHERE id = '" + empty_ + "'");
+    v_.sql("UPDATE recording SET quarantine = '' WHERE id = '" + empty_ + "'");
     both_ = v_.deliver({empty_, v_.recording(5)});
+    v_.sql("UPDATE recording SET quarantine = '" + why + "' WHERE id = '" + empty_ + "'");
     stop();
     auto config = v_->config();
     config.claim_idle_after_all = 0;  // the claim ends with the next tick
