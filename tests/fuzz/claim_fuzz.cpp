@@ -119,14 +119,19 @@ struct Model {
     const bool proved = handle.counts && (handle.alone ? handle.eof && all == kAll : chunk);
     if (!proved) return broken(handle);
     finish(handle);
-    if (handle.alone) spent.push_back(all | handle.sent);
+    if (handle.alone) remember(spent, handle, all | handle.sent);
   }
   void broken(const Handle& handle) {
     if (lost_track(handle)) return;
     Bits all = handle.sent;
     for (const Bits part : handle.resumed) all |= part;
-    if (handle.alone && handle.counts && all != 0 && !doubtful) return tentative.push_back(all);
+    if (handle.alone && handle.counts && all != 0 && !doubtful) return remember(tentative, handle, all);
     cut(handle);
+  }
+  // Also what it was sent by itself: where it went on another chunk may begin, which cuts the whole and not this.
+  void remember(std::vector<Bits>& kind, const Handle& handle, Bits all) {
+    kind.push_back(all);
+    if (handle.sent != 0 && handle.sent != all) spent.push_back(handle.sent);
   }
   bool proved() const {
     const Bits known = starts();

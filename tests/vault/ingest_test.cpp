@@ -265,7 +265,7 @@ TEST(Ingest, WhereLockedMemoryIsShortFewerCoresSealAndNothingFails) {
   TempVault v;
   v.recording(1);  // what is locked once and kept
   unsigned seed = 1;
-  for (const std::size_t more : {400, 500, 540, 580, 620, 660, 700, 800}) {
+  for (const std::size_t more : {400U, 500U, 540U, 580U, 620U, 660U, 700U, 800U}) {
     SCOPED_TRACE(more);
     const auto taken = take_small_secrets();
     const std::string in = "in-" + std::to_string(more);
@@ -282,7 +282,7 @@ TEST(Ingest, WithoutLockedMemoryNothingIsTakenInAndTheVaultIsToBlame) {
 #endif
   TempVault v;
   v.recording(1);
-  for (int i = 0; i < 4; ++i) v.source("in/" + std::to_string(i) + ".wav", wav(3000, 2 + i));
+  for (unsigned i = 0; i < 4; ++i) v.source("in/" + std::to_string(i) + ".wav", wav(3000, 2 + i));
   {
     const LittleLockedMemory little(std::size_t{100} * 1024);
     const auto all = ingest_all(*v, {v.sources() / "in"});
