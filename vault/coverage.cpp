@@ -176,7 +176,9 @@ void Coverage::resume(Part& part, std::uint64_t offset) {
   }
   if (found == tentative_.end()) return;
   part.resumed.add(begin, offset);
+  const std::uint64_t first = found->list().begin()->first;
   tentative_.erase(found);
+  if (first < begin) cut_at(first);  // what it goes on with began further in front, and still cuts
 }
 
 bool Coverage::sent(Handle handle, std::uint64_t offset, std::uint64_t length) {
@@ -290,8 +292,12 @@ void Coverage::keep(std::vector<Ranges>& parts, Ranges part) {
 }
 
 void Coverage::keep_start(const Part& part) {
-  if (doubtful_ || !part.start || *part.start >= size_) return;
-  cuts_.insert(*part.start);
+  if (part.start) cut_at(*part.start);
+}
+
+void Coverage::cut_at(std::uint64_t offset) {
+  if (doubtful_ || offset >= size_) return;
+  cuts_.insert(offset);
   if (cuts_.size() > kMostParts) doubt();
 }
 

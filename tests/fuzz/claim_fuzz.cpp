@@ -26,16 +26,23 @@ std::size_t lowest(Bits bits) { return static_cast<std::size_t>(std::countr_zero
 struct Handle {
   bool alone = true, counts = true, eof = false;
   std::size_t start = kBytes + 1;  // the lowest byte it was sent; kBytes + 1: no READ yet
+  std::size_t chunk = kBytes + 1;  // the lowest byte of what it goes on with
   Bits got = 0, sent = 0;
   std::vector<Bits> resumed = {};
   std::deque<std::pair<std::size_t, std::size_t>> on_its_way = {};
   bool started() const { return start <= kBytes; }
 };
 
+struct Broken {
+  Bits all;
+  std::size_t start;  // where its chunk begins, if it is one
+};
+
 // Which of several broken handles was resumed it does not decide: the client has what is before in each of them.
 struct Model {
   std::map<Coverage::Handle, Handle> open = {};
-  std::vector<Bits> finished = {}, tentative = {}, spent = {};  // spent: tentative ones that were resumed once
+  std::vector<Bits> finished = {};
+  std::vector<Broken> tentative = {}, spent = {};  // spent: tentative ones that were resumed once
   Bits cuts = 0;
   bool any_closed = false, doubtful = false, whole = false;
 
@@ -46,8 +53,8 @@ struct Model {
   }
   Bits starts() const {
     Bits out = cuts;
-    for (const auto* kind : {&finished, &tentative})
-      for (const Bits part : *kind) out |= Bits{1} << lowest(part);
+    for (const Bits part : finished) out |= Bits{1} << lowest(part);
+    for (const Broken& part : tentative) out |= Bits{1} << part.start;
     return out;
   }
   void begin(Handle& handle, std::size_t at) {
@@ -60,18 +67,20 @@ struct Model {
         other.counts = other.counts && (first || &other == &handle);
       }
       cuts = starts();
-      for (auto* kind : {&finished, &tentative, &spent}) kind->clear();
+      drop_parts();
       return;
     }
     if (!handle.alone) return;
     for (const auto* kind : {&tentative, &spent})
-      for (const Bits part : *kind) {
+      for (const Broken& part : *kind) {
         std::size_t from = at;
-        while (from > 0 && (part >> (from - 1) & 1U) != 0) --from;
-        if (from < at) handle.resumed.push_back(between(from, at));
+        while (from > 0 && (part.all >> (from - 1) & 1U) != 0) --from;
+        if (from == at) continue;
+        handle.resumed.push_back(between(from, at));
+        handle.chunk = std::min(handle.chunk, part.start);
       }
-    const auto taken =
-        std::partition(tentative.begin(), tentative.end(), [&](Bits part) { return (part >> (at - 1) & 1U) == 0; });
+    const auto taken = std::partition(tentative.begin(), tentative.end(),
+                                      [&](const Broken& part) { return (part.all >> (at - 1) & 1U) == 0; });
     spent.insert(spent.end(), taken, tentative.end());
     tentative.erase(taken, tentative.end());
   }
@@ -87,8 +96,13 @@ struct Model {
     const Bits rest = between(handle.start, kBytes);
     handle.eof = handle.eof || (eof && (handle.got & rest) == rest);
   }
+  void drop_parts() {
+    finished.clear();
+    tentative.clear();
+    spent.clear();
+  }
   void forget(bool doubt) {
-    for (auto* kind : {&finished, &tentative, &spent}) kind->clear();
+    drop_parts();
     cuts = 0;
     any_closed = false;
     doubtful = doubt;
@@ -129,9 +143,9 @@ struct Model {
     cut(handle);
   }
   // Also what it was sent by itself: where it went on another chunk may begin, which cuts the whole and not this.
-  void remember(std::vector<Bits>& kind, const Handle& handle, Bits all) {
-    kind.push_back(all);
-    if (handle.sent != 0 && handle.sent != all) spent.push_back(handle.sent);
+  void remember(std::vector<Broken>& kind, const Handle& handle, Bits all) {
+    kind.push_back({all, std::min(handle.start, handle.chunk)});
+    if (handle.sent != 0 && handle.sent != all) spent.push_back({handle.sent, handle.start});
   }
   bool proved() const {
     const Bits known = starts();

@@ -820,6 +820,24 @@ TEST(Coverage, AChunkOfWhichOnlyALaterPieceArrivedCutsWhereItBegan) {
   }
 }
 
+// A handle that read a piece further in front last: a resume of its other piece does not make that beginning forgotten.
+TEST(Coverage, AResumeInALaterPieceKeepsTheBeginningAsACut) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.closed(1, kNow);
+  get(c, 2, 50, 100);
+  c.closed(2, kNow);
+  ASSERT_TRUE(c.due());
+  get(c, 3, 50, 100);
+  c.booked(3, 20, 5);  // so its chunk began at 20, and the first one ends there
+  c.broken(3, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+  c.opened(4);
+  c.sent(4, 80, 20);
+  c.broken(4, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+}
+
 // --- Bounds
 
 TEST(Coverage, AHandleInTooManyPiecesProvesNoMore) {
