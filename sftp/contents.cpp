@@ -46,7 +46,7 @@ base::Result<void> Contents::list(Link& link, const keys::Identity& identity) {
 
 // Names that are equal are told apart in the order of the items, so that each is the same at every log-in: whoever put
 // a recording into a collecting delivery could not read the names that are in it.
-base::Result<void> Contents::arrange(base::Seconds now) {
+base::Result<void> Contents::arrange(base::Seconds written) {
   std::vector<vault::FolderEntry> shown;
   std::vector<std::uint32_t> items;
   std::vector<std::string> originals;
@@ -69,7 +69,7 @@ base::Result<void> Contents::arrange(base::Seconds now) {
       hashes.push_back({shown[i].sha256, names[i]});
     }
     for (auto& [name, text] : {std::pair{kReadMeName, read_me(facts)}, {kSumsName, sums(hashes)}}) {
-      folder_files.push_back({std::string(name), text.size(), now});
+      folder_files.push_back({std::string(name), text.size(), written});
       files.push_back({std::nullopt, text});
     }
   }
@@ -84,10 +84,10 @@ base::Result<void> Contents::arrange(base::Seconds now) {
   return {};
 }
 
-base::Result<Contents> Contents::load(Link& link, const LoggedIn& who, base::Seconds now) {
+base::Result<Contents> Contents::load(Link& link, const LoggedIn& who) {
   Contents contents(who.granted);
   if (auto r = contents.list(link, who.identity); !r) return r.error();
-  if (auto r = contents.arrange(now); !r) return r.error();
+  if (auto r = contents.arrange(who.granted.written); !r) return r.error();
   return contents;
 }
 

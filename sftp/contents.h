@@ -17,7 +17,7 @@ namespace sftp {
 class Contents {
  public:
   // Fault::damaged when an entry does not open; Fault::denied when the keeper refuses.
-  static base::Result<Contents> load(Link& link, const LoggedIn& who, base::Seconds now);
+  static base::Result<Contents> load(Link& link, const LoggedIn& who);
   // Asks for what came since, if this folder grows. Places that were given stay what they are. Errors as above; nothing
   // changes then.
   base::Result<void> refresh(Link& link, const keys::Identity& identity, base::Seconds now);
@@ -38,7 +38,7 @@ class Contents {
   };
   explicit Contents(const say::Granted& granted) : granted_(granted) {}
   base::Result<void> list(Link& link, const keys::Identity& identity);
-  base::Result<void> arrange(base::Seconds now);
+  base::Result<void> arrange(base::Seconds written);
 
   say::Granted granted_;
   std::vector<Recording> recordings_;

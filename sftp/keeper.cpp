@@ -533,12 +533,11 @@ void Keeper::check_answer(Session& session, const ask::Answer& request) {
   KeeperClaim& claim = *session.claim;
   ++claim.connections;
   claim.active_ms = base::monotonic_ms();
-  auto checkpoint = vault_.audit().checkpoint();
   auto customer = vault_.catalog().customer(claim.row().customer);
   const base::Seconds ends =
       claim.erases() ? claim.row().claimed_at + vault_.config().claim_longest : claim.row().expires;
   say(session, say::Granted{claim.id(), claim.row().kind, claim.item_count(), ends, customer && customer->plain_folder,
-                            checkpoint ? *checkpoint : ""});
+                            claim.checkpoint(), claim.loaded_at()});
 }
 
 std::variant<KeeperClaim*, Refusal> Keeper::admit(const vault::Candidate& candidate, const std::string& address) {

@@ -44,6 +44,10 @@ Result<KeeperClaim> KeeperClaim::load(vault::Vault& vault, const vault::AccessRo
   if (!items) return items.error();
   for (const auto& item : *items)
     if (auto r = claim.add(item); !r) return r.error();
+  auto checkpoint = vault.audit().checkpoint();
+  if (!checkpoint) return checkpoint.error();
+  claim.checkpoint_ = std::move(*checkpoint);
+  claim.loaded_at_ = vault.clock().now();
   claim.active_ms = base::monotonic_ms();
   claim.linger_ = linger_of(vault, row.customer);
   return claim;

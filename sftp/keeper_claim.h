@@ -28,6 +28,10 @@ class KeeperClaim {
   // What was signed counts: the row is read again and again, and not verified each time.
   bool erases() const { return statement_.terms.kind == keys::AccessKind::delivery; }
   bool expired(base::Seconds now) const { return !erases() && now >= statement_.terms.expires; }
+  // What the notices say of the audit log. The same for all connections of a claim, or of a reader: clients list over
+  // one and read over another, and take a size that changed for a broken transfer.
+  const std::string& checkpoint() const { return checkpoint_; }
+  base::Seconds loaded_at() const { return loaded_at_; }
   std::uint32_t item_count() const { return static_cast<std::uint32_t>(items_.size()); }
 
   base::Result<say::Entries> entries(std::uint32_t from) const;
@@ -103,6 +107,8 @@ class KeeperClaim {
   vault::AccessRow row_;
   vault::AccessStatement statement_;
   std::vector<Item> items_;
+  std::string checkpoint_;
+  base::Seconds loaded_at_ = 0;
   base::Seconds linger_ = 0;  // of its customer
   std::vector<vault::DeliveredItem> delivered_;
   std::set<std::uint32_t> waiting_;  // items whose due time runs

@@ -162,6 +162,7 @@ void fields(auto& io, Is<say::Granted> auto& m) {
   io.time(m.ends);
   io.flag(m.plain_folder);
   io.text(m.checkpoint, kMaxCheckpoint);
+  io.time(m.written);
 }
 void fields(auto& io, Is<say::Refused> auto& m) { io.refusal(m.why); }
 void fields(auto& io, Is<say::Entry> auto& m) {

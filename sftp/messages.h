@@ -119,7 +119,8 @@ struct Granted {
   std::uint32_t items;
   std::int64_t ends;
   bool plain_folder;
-  std::string checkpoint;
+  std::string checkpoint;  // of the audit log, when `written`: for the notices
+  std::int64_t written;
 };
 struct Refused {
   Refusal why;

@@ -460,7 +460,7 @@ void Session::feed(Channel& channel) {
   if (!channel.is_sftp || over_) return;
   if (!channel.requests) {
     if (who_ && !contents_) {
-      auto loaded = Contents::load(link_, *who_, base::SystemClock().now());
+      auto loaded = Contents::load(link_, *who_);
       if (!loaded) {
         base::log_error(loaded.error().at("list the folder").what);
         return end("the folder cannot be listed");

@@ -214,7 +214,7 @@ void FakeKeeper::answer(Session& session, const Ask& asked) {
     ++granted_;
     session.logged_in = true;
     return send_packet(session.fd, say::Granted{terms_.id, "delivery", static_cast<std::uint32_t>(recordings_.size()),
-                                                terms_.expires, plain_folder, "checkpoint of the test\n"});
+                                                terms_.expires, plain_folder, "checkpoint of the test\n", 1795339815});
   }
   if (!session.logged_in) {
     ADD_FAILURE() << "a session asked before its log-in";

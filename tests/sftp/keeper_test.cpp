@@ -730,6 +730,24 @@ TEST_F(KeeperGrantTest, IsReadAgainAndAgainAndNothingIsDelivered) {
   EXPECT_EQ(v_.sql("SELECT state FROM access WHERE id = '" + grant_.id + "'"), "open");
 }
 
+// Clients with several connections list over one and read over another: a notice that grew would be a broken transfer.
+TEST_F(KeeperGrantTest, WhatTheNoticesSayStaysWhileSomebodyIsLoggedIn) {
+  const auto notices = [&](const std::string& account, const base::SecretBytes& password, Hostile& s) {
+    const auto who = s.log_in(account, password);
+    if (const auto* in = std::get_if<LoggedIn>(&who)) return std::pair(in->granted.checkpoint, in->granted.written);
+    ADD_FAILURE() << "no log-in to " << account;
+    return std::pair(std::string(), base::Seconds{});
+  };
+  for (const auto& [account, password] : {std::pair("acme", &acme_.password), {"front-desk", &grant_.password}}) {
+    Hostile one = session(), another = session();
+    const auto first = notices(account, *password, one);
+    EXPECT_NE(first.first, "");
+    sleep(1);         // the clock's step
+    v_.recording(9);  // the log grows
+    EXPECT_EQ(notices(account, *password, another), first) << account;
+  }
+}
+
 TEST_F(KeeperGrantTest, EightReadAtOnceAndANinthWaits) {
   std::vector<Hostile> readers;
   for (int i = 0; i < 8; ++i) readers.push_back(reader("198.51.100." + std::to_string(i)));

@@ -47,7 +47,7 @@ std::vector<Ask> every_ask() {
 
 std::vector<Say> every_say() {
   return {some_challenges(),
-          say::Granted{"access-1", "delivery", 2, 1795339815, true, "callvault\n12\nroot\n"},
+          say::Granted{"access-1", "delivery", 2, 1795339815, true, "callvault\n12\nroot\n", 1795339816},
           say::Refused{Refusal::wrong},
           say::Entries{9, {{0, false, to_bytes("sealed")}, {1, true, {}}}},
           say::Opened{4, "rec-1", to_bytes("age-encryption.org/v1\n"), Bytes(32, std::byte{3}), kMax64},
@@ -248,8 +248,9 @@ TEST(Say, OversizedStringsAreDamaged) {
   challenges = some_challenges();
   challenges.terms[7].sealed = Bytes(257);
   EXPECT_FAULT(Fault::damaged, decode_say(encode(challenges)));
-  EXPECT_FAULT(Fault::damaged, decode_say(encode(say::Granted{std::string(65, 'x'), "delivery", 1, 1, false, ""})));
-  EXPECT_FAULT(Fault::damaged, decode_say(encode(say::Granted{"a", "delivery", 1, 1, false, std::string(8193, 'x')})));
+  EXPECT_FAULT(Fault::damaged, decode_say(encode(say::Granted{std::string(65, 'x'), "delivery", 1, 1, false, "", 1})));
+  EXPECT_FAULT(Fault::damaged,
+               decode_say(encode(say::Granted{"a", "delivery", 1, 1, false, std::string(8193, 'x'), 1})));
   EXPECT_FAULT(Fault::damaged, decode_say(encode(say::Entries{1, {{0, false, Bytes(4097)}}})));
   EXPECT_FAULT(Fault::damaged, decode_say(encode(say::Opened{1, std::string(65, 'x'), {}, {}, 1})));
   EXPECT_FAULT(Fault::damaged, decode_say(encode(say::Opened{1, "r", Bytes(4097), {}, 1})));
