@@ -16,7 +16,7 @@ ALGORITHMS = {
 # (algorithm, warning) -> why it stays. The first two are what makes the check able to fail: they must be seen.
 PLAIN_MAC = "using encrypt-and-MAC mode"
 KNOWN = {
-    ("hmac-sha2-256", PLAIN_MAC): "PuTTY 0.78 and curl 7.88 know no other",
+    ("hmac-sha2-256", PLAIN_MAC): "curl 7.88 with libssh2 1.10 knows no other; PuTTY 0.78 prefers it",
     ("hmac-sha2-512", PLAIN_MAC): "the same",
     ("kex-strict-s-v00@openssh.com", "unknown algorithm"): "the tool is older than strict key exchange",
     ("curve25519-sha256", "does not provide protection against post-quantum attacks"): "libssh 0.10 has no other",
