@@ -417,6 +417,7 @@ void Session::ended(ssh_channel channel, bool closed) {
 void Session::on_key_exchange(void* self, float progress) {
   auto* session = static_cast<Session*>(self);
   session->key_exchange_ = progress < 1.0F;
+  if (progress < 0.5F && !SshPolicy::fit_to_client(session->ssh_)) session->end("the key exchange failed");
   if (!session->key_exchange_) session->queued_ = false;
 }
 

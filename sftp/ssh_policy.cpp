@@ -3,7 +3,8 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 
-#include <string>
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace sftp {
@@ -15,6 +16,12 @@ using base::Fault;
 
 constexpr const char* kCiphers = "chacha20-poly1305@openssh.com,aes256-ctr,aes128-ctr";
 constexpr const char* kMacs = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";
+constexpr const char* kEtmMacs = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com";
+
+// How the names begin (RFC 4253, 4.2: softwareversion) of clients that know ETM for as long as they know Curve25519,
+// which they need here. PuTTY, WinSCP, FileZilla and paramiko would choose plain SHA-2 if it were there.
+constexpr std::string_view kKnowEtm[] = {"OpenSSH_",  "PuTTY_",    "WinSCP_release_", "FileZilla_",
+                                         "paramiko_", "AsyncSSH_", "rclone/",         "ssh2js"};
 
 struct Option {
   ssh_bind_options_e option;
@@ -42,6 +49,13 @@ base::Result<void> set_options(ssh_bind bind) {
   for (const auto& [option, value] : kOptions) ok = ok && ssh_bind_options_set(bind, option, value) == SSH_OK;
   if (!ok) return Error{Fault::failed, "libssh refuses an option of the SSH policy"};
   return {};
+}
+
+bool knows_etm(std::string_view banner) {
+  constexpr std::string_view kProtocol = "SSH-2.0-";
+  if (!banner.starts_with(kProtocol)) return false;
+  banner.remove_prefix(kProtocol.size());
+  return std::ranges::any_of(kKnowEtm, [&](std::string_view name) { return banner.starts_with(name); });
 }
 
 }  // namespace
@@ -74,6 +88,15 @@ base::Result<void> SshPolicy::apply(ssh_session_struct* session, int socket) con
   if (ssh_bind_accept_fd(bind_.get(), session, socket) != SSH_OK)
     return Error{Fault::failed, "libssh does not take the connection"};
   ssh_set_blocking(session, 0);
+  return {};
+}
+
+base::Result<void> SshPolicy::fit_to_client(ssh_session_struct* session) {
+  const char* banner = ssh_get_clientbanner(session);
+  if (banner == nullptr || !knows_etm(banner)) return {};
+  if (ssh_options_set(session, SSH_OPTIONS_HMAC_C_S, kEtmMacs) != SSH_OK ||
+      ssh_options_set(session, SSH_OPTIONS_HMAC_S_C, kEtmMacs) != SSH_OK || ssh_server_init_kex(session) != SSH_OK)
+    return Error{Fault::failed, "libssh does not take the MACs for this client"};
   return {};
 }
 

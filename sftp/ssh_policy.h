@@ -1,6 +1,7 @@
 // SSH policy: host key and algorithms of the server. Made once, before the first fork; sessions inherit it.
-// Curve25519 only; no AES-GCM, since older builds of this libssh accept forged packets; plain SHA-2 MACs for PuTTY and
-// curl; no compression. libssh's own defaults and configuration files are never used.
+// Curve25519 only; no AES-GCM, since older builds of this libssh accept forged packets; MACs with ETM, and plain SHA-2
+// for clients that may not know those, as curl's libssh2; no compression. libssh's own defaults and configuration files
+// are never used.
 #pragma once
 
 #include <memory>
@@ -23,6 +24,10 @@ class SshPolicy {
 
   // Puts a new libssh session of the server side on a connected, non-blocking socket, which it owns from then on.
   base::Result<void> apply(ssh_session_struct* session, int socket) const;
+
+  // Takes plain SHA-2 from the offer when the client is one that knows ETM. It must have said its name, and our offer
+  // must not have left: at libssh's connect status below 0.5.
+  static base::Result<void> fit_to_client(ssh_session_struct* session);
 
  private:
   struct Free {

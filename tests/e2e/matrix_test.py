@@ -5,6 +5,7 @@ import time
 
 from clients import CASES, Site, host_key_of
 from harness import Client, EndToEnd, sha256
+from offers import ETM, PLAIN, offer
 from proxy import Proxy
 
 RTT_MS = float(os.environ.get("CALLVAULT_E2E_RTT", 0))
@@ -69,6 +70,8 @@ class Matrix(EndToEnd):
         os.mkdir(target)
         done = case.run(site, list(made), target)
         self.assertEqual(done.code, 0, done.out)
+        if rtt_ms:
+            self.check_macs(proxy.begun)
         self.assertEqual(self.fetched(target), made)
         again = self.fetch_again(vault, daemon, delivery, ids, made) if case.chunks else 0
         self.until(lambda: self.left(vault, ids) == 0, 30, f"after {case.how} not all is erased")
@@ -77,6 +80,16 @@ class Matrix(EndToEnd):
         self.assertIn("password already used", refused or "the log-in was accepted")
         print(f"{case.how}: {len(made)} recordings once, {time.monotonic() - began:.1f} s"
               + (f", {again} of them proved nothing and were fetched once more" if again else ""))
+
+    def check_macs(self, begun):
+        """Plain SHA-2 is offered to those who need it, and to nobody of whom we know that they do not."""
+        self.assertGreater(len(begun), 0)
+        for up, down in begun:
+            name, mine = offer(up)
+            theirs = offer(down)[1]
+            for way in ("mac_up", "mac_down"):
+                knows_etm = bool(ETM & set(mine[way]))
+                self.assertEqual(set(theirs[way]), ETM if knows_etm else ETM | PLAIN, f"to {name}, which says {mine[way]}")
 
     def left(self, vault, ids):
         states = vault.states()

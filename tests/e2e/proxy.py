@@ -9,6 +9,7 @@ import threading
 import time
 
 BLOCK = 65536
+BEGINNING = 8192  # of what each line carried, to look at: names and offers of both sides are sent in the clear
 TURN = 0.1  # seconds after which a blocked thread looks whether its line is dead
 IN_FLIGHT = 32 << 20  # bytes that are on their way in one direction; beyond, the sender waits
 SO_ATTACH_FILTER = 26
@@ -27,6 +28,7 @@ class Proxy:
     stall_after: bytes from server to client after which nothing passes in either direction, no acknowledgement either,
     until `cut` is called.
     cut() resets all lines there are; `broken` is set as soon as one was cut. Later connections pass whole.
+    `begun`: for each line there was, how it began: [from the client, from the server].
     """
 
     def __init__(self, port, rtt=None, rate=None, source=None, cut_after=None, mute_after=None, stall_after=None,
@@ -36,6 +38,7 @@ class Proxy:
         self.cut_after, self.mute_after, self.stall_after, self.full = cut_after, mute_after, stall_after, full
         self.passed = 0
         self.most_lines = 0
+        self.begun = []
         self.broken = threading.Event()
         self.stalled = threading.Event()
         self.lock = threading.Lock()
@@ -63,6 +66,7 @@ class Proxy:
         line = Line(self, client, server)
         with self.lock:
             self.lines.append(line)
+            self.begun.append(line.begun)
             self.most_lines = max(self.most_lines, len(self.lines))
         if self.cut_after == 0 and not self.broken.is_set():
             return self.cut()
@@ -113,6 +117,7 @@ class Line:
         self.proxy, self.client, self.server = proxy, client, server
         self.dead = threading.Event()
         self.heard = time.monotonic()
+        self.begun = [b"", b""]
         self.ways = [Way(proxy.rtt / 2, BLOCK if proxy.rate else IN_FLIGHT) for _ in range(2)]
         self.open_ways = 2
 
@@ -139,6 +144,7 @@ class Line:
             muted = self.proxy.muted()
             if data:
                 self.heard = time.monotonic()
+                self.begun[down] += data[:BEGINNING - len(self.begun[down])]
             if down or not muted:
                 way.put(data)
             if not data:
