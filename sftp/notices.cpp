@@ -44,8 +44,8 @@ std::string read_me(const ReadMe& facts) {
   out += "This file and SHA256SUMS can be read as often as you like.\n";
   if (!facts.checkpoint.empty())
     out +=
-        "\nNewest checkpoint of the server's audit log. Keep it: it proves later that nothing\nwas cut off the "
-        "log.\n\n" +
+        "\nCheckpoint of the server's audit log, as of when this file was made. Keep it: it proves\nlater that nothing "
+        "before it was cut off the log.\n\n" +
         facts.checkpoint + (facts.checkpoint.ends_with('\n') ? "" : "\n");
   return with_windows_line_ends(out);
 }

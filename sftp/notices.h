@@ -15,7 +15,7 @@ constexpr std::string_view kSumsName = "SHA256SUMS";
 std::string banner();
 
 // READ-ME-FIRST.txt: what happens when a file is downloaded, until when, how to check and resume, clients not to mount
-// with, and the newest audit checkpoint. CR LF line ends, since many readers use Windows.
+// with, and a checkpoint of the audit log. CR LF line ends, since many readers use Windows.
 struct ReadMe {
   std::string access;
   std::size_t files = 0;
