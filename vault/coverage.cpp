@@ -154,7 +154,7 @@ bool Coverage::begin_copy(Part& part) {
   bool another = starts().contains(0);
   for (const auto& [handle, other] : open_) another = another || other.start == 0U;
   for (auto& [handle, other] : open_) {
-    other.resumed = {};
+    take_back_resume(other);
     if (another && &other != &part) other.counts = false;
   }
   cuts_ = starts();  // handles that may be chunks of the same client still cut
@@ -186,7 +186,10 @@ bool Coverage::sent(Handle handle, std::uint64_t offset, std::uint64_t length) {
   if (found == open_.end()) return false;
   Part& part = found->second;
   const bool new_copy = !part.start && start(part, offset);
-  if (part.start && offset < *part.start) part.resumed = {}, part.eof = false;  // it did not go on where its copy ended
+  if (part.start && offset < *part.start) {  // it did not go on where its copy ended
+    take_back_resume(part);
+    part.eof = false;
+  }
   part.start = std::min(part.start.value_or(offset), offset);
   if (offset < size_) add(part, part.sent, offset, std::min(length, size_ - offset));
   return new_copy;
@@ -293,6 +296,13 @@ void Coverage::keep(std::vector<Ranges>& parts, Ranges part) {
 
 void Coverage::keep_start(const Part& part) {
   if (part.start) cut_at(*part.start);
+  if (!part.resumed.empty()) cut_at(part.resumed.list().begin()->first);
+}
+
+// Where that which it went on with began is a beginning still.
+void Coverage::take_back_resume(Part& part) {
+  if (!part.resumed.empty()) cut_at(part.resumed.list().begin()->first);
+  part.resumed = {};
 }
 
 void Coverage::cut_at(std::uint64_t offset) {

@@ -110,6 +110,7 @@ class Coverage {
   void finish(Part part);
   void keep(std::vector<Ranges>& parts, Ranges part);
   void keep_start(const Part& part);
+  void take_back_resume(Part& part);
   void cut_at(std::uint64_t offset);
   void forget();
   void doubt();

@@ -838,6 +838,37 @@ TEST(Coverage, AResumeInALaterPieceKeepsTheBeginningAsACut) {
   EXPECT_EQ(c.due(), std::nullopt);
 }
 
+// A handle that went on where a chunk had broken, and then read further in front: it is no resume, and where that chunk
+// began is not forgotten with it.
+TEST(Coverage, AResumeThatIsTakenBackKeepsTheBeginningAsACut) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.closed(1, kNow);
+  get(c, 2, 30, 60);  // a chunk: the first one ends at 30
+  c.broken(2, kNow);
+  get(c, 3, 50, 100);
+  c.booked(3, 0, 1);
+  c.broken(3, kNow);
+  get(c, 4, 70, 100);  // proves [50,70) too
+  c.closed(4, kNow);
+  EXPECT_EQ(c.due(), std::nullopt) << "nobody has proved [30,50)";
+  get(c, 5, 30, 100);
+  c.closed(5, kNow);
+  EXPECT_EQ(c.due(), kNow + kWaits.settle_ms);
+}
+
+TEST(Coverage, AResumeThatANewCopyEndsKeepsTheBeginningAsACut) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.closed(1, kNow);
+  get(c, 2, 30, 60);
+  c.broken(2, kNow);
+  get(c, 3, 50, 100);
+  c.opened(4);
+  c.booked(4, 0, 50);
+  EXPECT_NE(c.text().find("cut 30\n"), std::string::npos) << c.text();
+}
+
 // --- Bounds
 
 TEST(Coverage, AHandleInTooManyPiecesProvesNoMore) {
