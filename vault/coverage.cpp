@@ -225,8 +225,8 @@ bool Coverage::closed(Handle handle, std::int64_t now_ms, bool company) {
   Part& part = node.mapped();
   note_chunk(part);
   const bool rule_a = part.alone && part.counts && part.ranges.covers(0, size_);
-  if (!part.start && size_ > 0 && (!part.alone || !finished_.empty())) {
-    doubt();  // it could have been any chunk
+  if (lost_track(part)) {
+    doubt();
   } else if (!part.counts) {
     keep_start(part);
   } else if (part.start || size_ == 0) {
@@ -267,7 +267,7 @@ void Coverage::broken(Handle handle, std::int64_t now_ms) {
   note_chunk(part);
   broke_ = broke_ || part.start;
   if (!part.start) {
-    if (size_ > 0 && (!part.alone || !finished_.empty())) doubt();  // a chunk that the others may have read over
+    if (lost_track(part)) doubt();
   } else if (part.alone && part.counts) {
     if (part.sent.empty()) keep_start(part);
     part.sent.add(part.resumed);
@@ -276,6 +276,12 @@ void Coverage::broken(Handle handle, std::int64_t now_ms) {
     keep_start(part);
   }
   settle(now_ms);
+}
+
+// A handle without a READ beside others, or behind some: it could have been any chunk, which the others may have read
+// over.
+bool Coverage::lost_track(const Part& part) const {
+  return !part.start && size_ > 0 && (!part.alone || !finished_.empty() || !cuts_.empty());
 }
 
 // A chunk begins where its client began to ask, whichever of its bytes have arrived.

@@ -114,6 +114,7 @@ class Coverage {
   void cut_at(std::uint64_t offset);
   void forget();
   void doubt();
+  bool lost_track(const Part& part) const;
   bool proved_by_end(const Part& part) const;
   std::set<std::uint64_t> starts() const;  // of all ended handles
   bool complete() const;

@@ -98,13 +98,13 @@ struct Model {
   }
   void drop_parts() {
     finished.clear();
-    any_closed = false;
     tentative.clear();
     spent.clear();
   }
   void forget(bool doubt) {
     drop_parts();
     cuts = 0;
+    any_closed = false;
     doubtful = doubt;
   }
   void cut(const Handle& handle) {

@@ -857,6 +857,27 @@ TEST(Coverage, AResumeThatIsTakenBackKeepsTheBeginningAsACut) {
   EXPECT_EQ(c.due(), kNow + kWaits.settle_ms);
 }
 
+// A chunk that was closed is dropped by another copy beside it, and still cuts: its client fetches in chunks, so a
+// handle that broke unread may have been any of them.
+TEST(Coverage, AHandleThatBreaksUnreadBehindADroppedChunkLeavesDoubt) {
+  auto c = hundred();
+  get(c, 1, 0, 10);
+  c.opened(2);
+  c.closed(1, kNow);
+  c.booked(2, 0, 10);  // the other copy
+  c.broken(2, kNow);
+  c.opened(3);
+  c.broken(3, kNow);
+  get(c, 4, 10, 50);
+  c.booked(4, 0, 10);
+  c.closed(4, kNow);
+  get(c, 5, 50, 100);
+  c.closed(5, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+  get(c, 6, 0, 100);
+  EXPECT_TRUE(c.closed(6, kNow) || c.due());
+}
+
 TEST(Coverage, AResumeThatANewCopyEndsKeepsTheBeginningAsACut) {
   auto c = hundred();
   get(c, 1, 0, 50);
