@@ -42,10 +42,17 @@ def fetch_all(site, count, target):
             if said(log, STARTED, 1, window, 20):
                 break
         whole = said(log, TRANSFERRED, count, window) and said(log, CONNECTED, 3, window)
-        press(site, display, "key", "ctrl+q")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            window.wait(30)
+        quit_window(site, display, window)
         return Finished(0 if whole and window.returncode == 0 else 1, text_of(log), "")
+
+
+def quit_window(site, display, window):
+    """Its log is ahead of its queue: it may ask whether to stop the transfers that it shows yet. Escape says no."""
+    for _ in range(5):
+        press(site, display, "key", "Escape", "key", "ctrl+q")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            window.wait(5)
+            return
 
 
 def configure(site, folder, target, log):
