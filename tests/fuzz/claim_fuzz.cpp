@@ -23,26 +23,27 @@ constexpr Bits between(std::size_t begin, std::size_t end) { return below(end) &
 constexpr Bits kAll = below(kBytes);
 std::size_t lowest(Bits bits) { return static_cast<std::size_t>(std::countr_zero(bits)); }
 
+// What a broken handle was sent, with one way of reading what it went on with.
+struct Chain {
+  Bits all;
+  std::size_t start;  // where its chunk begins, if it is one
+  bool operator==(const Chain&) const = default;
+};
+
 struct Handle {
   bool alone = true, counts = true, eof = false;
   std::size_t start = kBytes + 1;  // the lowest byte it was sent; kBytes + 1: no READ yet
-  std::size_t chunk = kBytes + 1;  // the lowest byte of what it goes on with
   Bits got = 0, sent = 0;
-  std::vector<Bits> resumed = {};
+  std::vector<Chain> resumed = {};  // what it goes on with: up to where it began
   std::deque<std::pair<std::size_t, std::size_t>> on_its_way = {};
   bool started() const { return start <= kBytes; }
 };
 
-struct Broken {
-  Bits all;
-  std::size_t start;  // where its chunk begins, if it is one
-};
-
-// Which of several broken handles was resumed it does not decide: the client has what is before in each of them.
+// Which of several chains was resumed it does not decide: the client has what is before in each of them.
 struct Model {
   std::map<Coverage::Handle, Handle> open = {};
   std::vector<Bits> finished = {};
-  std::vector<Broken> tentative = {}, spent = {};  // spent: tentative ones that were resumed once
+  std::vector<Chain> tentative = {}, spent = {};  // spent: they cut nothing any more
   Bits cuts = 0;
   bool any_closed = false, doubtful = false, whole = false;
 
@@ -54,7 +55,7 @@ struct Model {
   Bits starts() const {
     Bits out = cuts;
     for (const Bits part : finished) out |= Bits{1} << lowest(part);
-    for (const Broken& part : tentative) out |= Bits{1} << part.start;
+    for (const Chain& part : tentative) out |= Bits{1} << part.start;
     return out;
   }
   void begin(Handle& handle, std::size_t at) {
@@ -72,15 +73,14 @@ struct Model {
     }
     if (!handle.alone) return;
     for (const auto* kind : {&tentative, &spent})
-      for (const Broken& part : *kind) {
+      for (const Chain& part : *kind) {
         std::size_t from = at;
         while (from > 0 && (part.all >> (from - 1) & 1U) != 0) --from;
         if (from == at) continue;
-        handle.resumed.push_back(between(from, at));
-        handle.chunk = std::min(handle.chunk, part.start);
+        add(handle.resumed, {between(from, at), part.start});
       }
     const auto taken = std::partition(tentative.begin(), tentative.end(),
-                                      [&](const Broken& part) { return (part.all >> (at - 1) & 1U) == 0; });
+                                      [&](const Chain& part) { return (part.all >> (at - 1) & 1U) == 0; });
     spent.insert(spent.end(), taken, tentative.end());
     tentative.erase(taken, tentative.end());
   }
@@ -118,7 +118,7 @@ struct Model {
   void finish(const Handle& handle) {
     cut(handle);
     if (!handle.counts || doubtful) return;
-    finished.insert(finished.end(), handle.resumed.begin(), handle.resumed.end());
+    for (const Chain& part : handle.resumed) finished.push_back(part.all);
     if (handle.got != 0) finished.push_back(handle.got), any_closed = true;
   }
   bool closed(const Handle& handle) {
@@ -126,26 +126,33 @@ struct Model {
     if (!lost_track(handle)) finish(handle);
     return whole = rule_a;
   }
+  static Bits all_of(const Handle& handle, Bits own) {
+    for (const Chain& part : handle.resumed) own |= part.all;
+    return own;
+  }
   void ended(const Handle& handle) {
-    Bits all = handle.got;
-    for (const Bits part : handle.resumed) all |= part;
     const bool chunk = handle.got != 0 && (handle.eof || (handle.got >> (kBytes - 1)) == 0);
-    const bool proved = handle.counts && (handle.alone ? handle.eof && all == kAll : chunk);
+    const bool proved = handle.counts && (handle.alone ? handle.eof && all_of(handle, handle.got) == kAll : chunk);
     if (!proved) return broken(handle);
     finish(handle);
-    if (handle.alone) remember(spent, handle, all | handle.sent);
+    if (handle.alone) remember(spent, handle);
   }
   void broken(const Handle& handle) {
     if (lost_track(handle)) return;
-    Bits all = handle.sent;
-    for (const Bits part : handle.resumed) all |= part;
-    if (handle.alone && handle.counts && all != 0 && !doubtful) return remember(tentative, handle, all);
+    if (handle.alone && handle.counts && all_of(handle, handle.sent) != 0 && !doubtful)
+      return remember(tentative, handle);
     cut(handle);
   }
-  // Also what it was sent by itself: where it went on another chunk may begin, which cuts the whole and not this.
-  void remember(std::vector<Broken>& kind, const Handle& handle, Bits all) {
-    kind.push_back({all, std::min(handle.start, handle.chunk)});
-    if (handle.sent != 0 && handle.sent != all) spent.push_back({handle.sent, handle.start});
+  // The longest way cuts. What it was sent by itself is a way too: where it went on another chunk may begin.
+  void remember(std::vector<Chain>& kind, const Handle& handle) {
+    std::size_t longest = handle.start;
+    for (const Chain& part : handle.resumed) longest = std::min(longest, part.start);
+    add(kind, {all_of(handle, handle.sent), longest});
+    for (const Chain& part : handle.resumed) add(spent, {part.all | handle.sent, std::min(handle.start, part.start)});
+    if (handle.sent != 0) add(spent, {handle.sent, handle.start});
+  }
+  static void add(std::vector<Chain>& chains, const Chain& chain) {
+    if (std::ranges::find(chains, chain) == chains.end()) chains.push_back(chain);
   }
   bool proved() const {
     const Bits known = starts();

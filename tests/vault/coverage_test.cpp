@@ -467,6 +467,22 @@ TEST(Coverage, AResumeOfAResume) {
   EXPECT_EQ(c.due(), kNow + kSettle);
 }
 
+TEST(Coverage, AResumeOfAResumeBehindOneThatWasClosed) {
+  auto c = hundred();
+  get(c, 1, 0, 50);
+  c.broken(1, kNow);
+  get(c, 2, 40, 60);
+  EXPECT_FALSE(c.closed(2, kNow));
+  get(c, 3, 60, 80);
+  c.broken(3, kNow);
+  get(c, 4, 75, 95);
+  c.broken(4, kNow);
+  EXPECT_EQ(c.due(), std::nullopt);
+  get(c, 5, 90, 100);
+  EXPECT_FALSE(c.closed(5, kNow));
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
 TEST(Coverage, ABeginFromZeroGivesUpWhatWasThere) {
   auto c = hundred();
   get(c, 1, 0, 50);
