@@ -742,6 +742,25 @@ TEST(Coverage, NoResumeFromARunThatReachesBeyondTheStartOfAChunk) {
   EXPECT_EQ(c.text().find("10-55"), std::string::npos) << c.text();
 }
 
+TEST(Coverage, OfTwoRunsAroundTheFirstReadTheShorterOneIsResumed) {
+  auto c = hundred();
+  get(c, 1, 0, 30);
+  c.closed(1, kNow);
+  get(c, 2, 10, 12);
+  c.booked(2, 50, 40);
+  c.broken(2, kNow);
+  get(c, 3, 20, 60);
+  c.broken(3, kNow);
+  get(c, 4, 10, 20);
+  c.closed(4, kNow);
+  get(c, 5, 55, 100);  // goes on with [50,90) or with [20,60)
+  c.closed(5, kNow);
+  EXPECT_EQ(c.due(), std::nullopt) << "nobody has proved [20,50)";
+  get(c, 6, 20, 55);
+  c.closed(6, kNow);
+  EXPECT_EQ(c.due(), kNow + kSettle);
+}
+
 TEST(Coverage, SeveralCutsInARowEachResumed) {
   auto c = hundred();
   get(c, 1, 0, 10);
@@ -871,6 +890,25 @@ TEST(Coverage, AResumeThatIsTakenBackKeepsTheBeginningAsACut) {
   get(c, 5, 30, 100);
   c.closed(5, kNow);
   EXPECT_EQ(c.due(), kNow + kWaits.settle_ms);
+}
+
+TEST(Coverage, AResumeThatBreaksBesideANewCopyKeepsTheBeginningAsACut) {
+  auto c = hundred();
+  get(c, 1, 0, 35);
+  c.closed(1, kNow);
+  get(c, 2, 30, 60);  // a chunk: the first one ends at 30
+  c.broken(2, kNow);
+  get(c, 3, 50, 55);
+  c.opened(4);
+  c.broken(3, kNow);
+  c.booked(4, 0, 60);  // the first chunk again, read over
+  c.closed(4, kNow);
+  get(c, 5, 50, 100);
+  c.closed(5, kNow);
+  EXPECT_EQ(c.due(), std::nullopt) << "nobody has proved [30,50)";
+  get(c, 6, 30, 60);
+  c.closed(6, kNow);
+  EXPECT_EQ(c.due(), kNow + kSettle);
 }
 
 // A chunk that was closed is dropped by another copy beside it, and still cuts: its client fetches in chunks, so a
