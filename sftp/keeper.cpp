@@ -27,7 +27,7 @@ constexpr std::int64_t kRetryMs = 1000;
 constexpr std::int64_t kSeenMs = 60'000;     // so much of a connection's time a crash makes absence
 constexpr std::size_t kMessagesAtOnce = 64;  // per session and turn, so that none starves the others
 constexpr std::size_t kMostFiles = 1024;     // open files a session may have
-constexpr std::size_t kMostFailedNetworks = 10'000;
+constexpr std::size_t kMostNetworks = 10'000;
 constexpr int kMostKeys = 64;  // a session counts as well, and ends before
 
 Refusal refusal_of(vault::Entrance entrance) {
@@ -111,6 +111,7 @@ Result<void> Keeper::start() {
     }
     auto claim = KeeperClaim::load(vault_, row, *statement);
     if (!claim) return claim.error();
+    claim->broke_ms = base::monotonic_ms();  // whatever lines it had, they broke with the last daemon
     claims_.emplace(row.id, std::move(*claim));
   }
   trust_ = trust_file();
@@ -520,6 +521,7 @@ void Keeper::check_answer(Session& session, const ask::Answer& request) {
   const auto candidates = std::exchange(session.candidates, {});
   auto given = base::SecretBytes::copy_of(request.proof);
   const bool right = given && request.which < candidates.size() && answers[request.which] == *given;
+  session.refused = true;
   if (!right) {
     failed_login(session.address);
     return say(session, say::Refused{Refusal::wrong});
@@ -527,8 +529,11 @@ void Keeper::check_answer(Session& session, const ask::Answer& request) {
   const auto admitted = admit(candidates[request.which], session.address);
   if (const auto* refused = std::get_if<Refusal>(&admitted)) {
     refused_login(session.address, candidates[request.which].row, *refused);
+    const auto running = claims_.find(candidates[request.which].row.id);
+    if (*refused == Refusal::too_many && running != claims_.end()) running->second.broke_ms = base::monotonic_ms();
     return say(session, say::Refused{*refused});
   }
+  session.refused = false;
   session.claim = std::get<KeeperClaim*>(admitted);
   KeeperClaim& claim = *session.claim;
   ++claim.connections;
@@ -566,7 +571,7 @@ bool Keeper::noted_lately(const std::string& what) {
   base::Seconds& last = failed_[what];
   if (now - last < 60) return true;
   last = now;
-  if (failed_.size() > kMostFailedNetworks) std::erase_if(failed_, [&](const auto& f) { return now - f.second >= 60; });
+  if (failed_.size() > kMostNetworks) std::erase_if(failed_, [&](const auto& f) { return now - f.second >= 60; });
   return false;
 }
 
@@ -658,23 +663,38 @@ void Keeper::close_file(Session& session, const ask::Close& request) {
   say(session, say::Done{session.claim->close(item, handle, has_company(session), now)});
 }
 
-// Another connection of the same client is new and has opened nothing yet: it may be about to fetch the next chunk.
+// It may have been about to fetch a chunk, and come back for it. One whose log-in was refused knows that it may not.
+void Keeper::note_break(const Session& session) {
+  const std::int64_t now = base::monotonic_ms();
+  if (session.claim != nullptr) session.claim->broke_ms = now;
+  if (session.claim != nullptr || session.recorder || session.refused) return;
+  broke_[vault::network_of(session.address)] = now;
+  if (broke_.size() > kMostNetworks)
+    std::erase_if(broke_, [&](const auto& b) { return now - b.second >= vault_.config().claim_settle * 1000; });
+}
+
+// The same client may be about to fetch the next chunk: another connection is new and has opened nothing yet, or one
+// broke lately.
 bool Keeper::has_company(const Session& session) const {
   const std::int64_t since = base::monotonic_ms() - vault_.config().claim_settle * 1000;
   const bool from_anywhere = session.claim->row().any_address;
   const std::string network = vault::network_of(session.address);
-  return std::ranges::any_of(sessions_, [&](const Session& other) {
+  const bool is_new = std::ranges::any_of(sessions_, [&](const Session& other) {
     const bool same = other.claim != nullptr ? other.claim == session.claim
                                              : from_anywhere || vault::network_of(other.address) == network;
     return same && !other.recorder && &other != &session && !other.over && other.next_file == 1 &&
            other.began_ms > since;
   });
+  return is_new || session.claim->broke_ms > since || std::ranges::any_of(broke_, [&](const auto& broke) {
+           return broke.second > since && (from_anywhere || broke.first == network);
+         });
 }
 
 void Keeper::end_session(Session& session, bool orderly) {
   if (session.over) return;
   session.over = true;
   session.socket = base::Fd();
+  if (!orderly) note_break(session);
   for (auto& [number, upload] : session.uploads) {
     base::log_warning("recorder " + session.recorder->name + ": an upload stopped half-way, and was dropped");
     upload.drop(vault_);

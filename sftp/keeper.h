@@ -49,6 +49,7 @@ class Keeper {
     std::map<std::uint32_t, OpenFile> files;
     std::uint32_t next_file = 1;                 // 1: it has not opened any
     int keys = 0;                                // offered
+    bool refused = false;                        // its log-in was, the last time
     std::optional<vault::RecorderRow> recorder;  // after a log-in with a key, instead of a claim
     std::map<std::uint32_t, vault::Upload> uploads;
     std::uint32_t next_upload = 0;
@@ -78,6 +79,7 @@ class Keeper {
   void open_file(Session& session, std::uint32_t item);
   base::Result<void> note_reading(Session& session, std::uint32_t item, const std::string& recording);
   void close_file(Session& session, const ask::Close& request);
+  void note_break(const Session& session);
   bool has_company(const Session& session) const;
   void failed_login(const std::string& address);
   void refused_login(const std::string& address, const vault::AccessRow& row, Refusal why);
@@ -109,6 +111,7 @@ class Keeper {
   std::map<std::string, KeeperClaim> claims_;
   std::map<std::string, Brought> brought_;       // by the recorder's name
   std::map<std::string, base::Seconds> failed_;  // network, with the access if it was its password -> last audit entry
+  std::map<std::string, std::int64_t> broke_;    // network -> when a connection broke last before its log-in
   std::int64_t pending_since_ms_ = 0;            // 0: nothing waits for a commit
   std::int64_t retry_ms_ = 0;                    // not before, after a failed commit
   std::int64_t next_tick_ms_ = 0;

@@ -81,7 +81,8 @@ class KeeperClaim {
   base::Result<Refreshed> refresh();
 
   int connections = 0;
-  std::int64_t active_ms = 0;  // the last request
+  std::int64_t active_ms = 0;            // the last request
+  std::optional<std::int64_t> broke_ms;  // a connection of it broke, or was refused as one too many; the last time
 
  private:
   struct Item {
