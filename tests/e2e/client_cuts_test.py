@@ -99,6 +99,7 @@ class ClientCuts(EndToEnd):
         # when it went on beside the dead connection: that cannot be told from the next chunk.
         sure = done.code == 0 and not case.chunks and not proxy.beside_the_dead
         if not self.has(target, name, digest):
+            print(f"{self.vault.states()[recording]}: {done.out}")
             return "lost"
         if self.erased(recording, 30 if sure else 8):
             return "complete"
