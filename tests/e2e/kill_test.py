@@ -62,11 +62,15 @@ class Kill(EndToEnd):
         # The claim goes on: what was not delivered is fetched now.
         process = download(daemon.port)
         process.communicate(timeout=120)
-        self.until(lambda: {vault.states()[i] for i in by_id} == {"erased"}, 5, "the rest was not erased")
+        self.until(lambda: self.all_erased(vault, by_id), 30, "the rest was not erased")
         self.nothing_lost(vault, by_id, made, targets)
         check = vault.check()
         self.assertEqual(check.code, 0, check.out + check.err)
         return daemon
+
+    def all_erased(self, vault, by_id):
+        states = vault.states()
+        return {states[i] for i in by_id} == {"erased"}
 
     def nothing_lost(self, vault, by_id, made, targets):
         """Whatever is erased, the customer has whole."""
