@@ -490,6 +490,7 @@ void Keeper::login(Session& session, const ask::Login& request) {
     base::log_warning("a session does not count its log-ins; it is ended");
     return end_session(session);
   }
+  session.refused = false;
   follow_roles();
   auto found = vault::candidates(vault_, request.account, kChallenges);
   if (!found) {

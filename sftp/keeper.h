@@ -49,7 +49,7 @@ class Keeper {
     std::map<std::uint32_t, OpenFile> files;
     std::uint32_t next_file = 1;                 // 1: it has not opened any
     int keys = 0;                                // offered
-    bool refused = false;                        // its log-in was, the last time
+    bool refused = false;                        // its last log-in was, and it has not tried again
     std::optional<vault::RecorderRow> recorder;  // after a log-in with a key, instead of a claim
     std::map<std::uint32_t, vault::Upload> uploads;
     std::uint32_t next_upload = 0;

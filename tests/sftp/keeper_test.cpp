@@ -149,6 +149,10 @@ class Hostile {
     return {};
   }
   void close() { socket_ = base::Fd(); }
+  void break_off() {  // until the keeper has seen it
+    shutdown(socket_.get(), SHUT_WR);
+    EXPECT_TRUE(ended());
+  }
 
  private:
   base::Fd socket_;
@@ -503,21 +507,29 @@ TEST_F(KeeperWaitTest, AWholeReadWaitsBesideANewConnectionOfItsNetwork) {
 // the next one is there for its chunk.
 TEST_F(KeeperWaitTest, AWholeReadWaitsAfterAConnectionOfItsNetworkBrokeBeforeItsLogIn) {
   Hostile s = logged_in();
-  { const Hostile stranger = session("198.51.100.7"); }
+  session("198.51.100.7").break_off();
   EXPECT_TRUE(fetch(s, 1));
-  {
-    Hostile next_chunk = session("203.0.113.200");
-    next_chunk.must_ask<say::Challenges>(ask::Login{"acme"});
-  }
+  Hostile next_chunk = session("203.0.113.200");
+  next_chunk.must_ask<say::Challenges>(ask::Login{"acme"});
+  next_chunk.break_off();
   EXPECT_FALSE(fetch(s, 0));
   delivered_ = 1;
 }
 
+TEST_F(KeeperWaitTest, AWholeReadWaitsAfterAConnectionBrokeThatTriedAgainAfterAWrongPassword) {
+  Hostile s = logged_in();
+  Hostile next_chunk = session();
+  next_chunk.must_ask<say::Challenges>(ask::Login{"acme"});
+  EXPECT_EQ(next_chunk.refused(ask::Answer{255, {}}), Refusal::wrong);
+  next_chunk.must_ask<say::Challenges>(ask::Login{"acme"});
+  next_chunk.break_off();
+  EXPECT_FALSE(fetch(s, 0));
+}
+
 TEST_F(KeeperWaitTest, AWholeReadWaitsAfterAConnectionOfItsClaimBroke) {
-  {
-    Hostile next_chunk = logged_in();
-    next_chunk.must_ask<say::Opened>(ask::Open{0});
-  }
+  Hostile next_chunk = logged_in();
+  next_chunk.must_ask<say::Opened>(ask::Open{0});
+  next_chunk.break_off();
   Hostile s = logged_in();
   EXPECT_FALSE(fetch(s, 0));
 }
@@ -526,11 +538,10 @@ TEST_F(KeeperWaitTest, AWholeReadWaitsAfterOneMoreConnectionWasRefused) {
   std::vector<Hostile> all;
   for (int i = 0; i < 8; ++i) all.push_back(logged_in());
   for (Hostile& s : all) s.must_ask<say::Opened>(ask::Open{1});  // none of them is new
-  {
-    Hostile ninth = session();
-    const auto who = ninth.log_in("acme", acme_.password);
-    EXPECT_EQ(std::get<Refusal>(who), Refusal::too_many);
-  }
+  Hostile ninth = session();
+  const auto who = ninth.log_in("acme", acme_.password);
+  EXPECT_EQ(std::get<Refusal>(who), Refusal::too_many);
+  ninth.break_off();
   EXPECT_FALSE(fetch(all.front(), 0));
 }
 
@@ -544,15 +555,14 @@ TEST_F(KeeperWaitTest, AWholeReadWaitsAfterARestart) {
 
 TEST_F(KeeperWaitTest, AWholeReadDoesNotWaitForWhoTookLeaveOrMayNotComeIn) {
   Hostile s = logged_in();
-  {
-    Hostile done = logged_in();
-    done.must_ask<say::Opened>(ask::Open{0});
-    done.send(ask::End{true});
-    EXPECT_TRUE(done.ended());
-    Hostile wrong = session();
-    EXPECT_EQ(wrong.refused(ask::Login{"acme"}), std::nullopt);
-    EXPECT_EQ(wrong.refused(ask::Answer{255, {}}), Refusal::wrong);
-  }
+  Hostile done = logged_in();
+  done.must_ask<say::Opened>(ask::Open{0});
+  done.send(ask::End{true});
+  EXPECT_TRUE(done.ended());
+  Hostile wrong = session();
+  wrong.must_ask<say::Challenges>(ask::Login{"acme"});
+  EXPECT_EQ(wrong.refused(ask::Answer{255, {}}), Refusal::wrong);
+  wrong.break_off();
   EXPECT_TRUE(fetch(s, 0));
   delivered_ = 1;
 }
