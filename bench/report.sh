@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all side-by-side benchmarks and prints one table, also into a file.
 #   bench/report.sh [--quick] [--build DIR] [--dir DIR] [--out FILE] [--noise SHARE]
-# In full it takes about 20 minutes and 10 GiB of --dir (default /dev/shm); --quick shrinks every size and takes about two:
+# In full it takes about 40 minutes and 10 GiB of --dir (default /dev/shm); --quick shrinks every size and takes about two:
 # it shows that everything runs, its figures mean little. Exit 1: a benchmark failed, or found no clean round; the
 # table then says so. Nothing here passes or fails by a figure.
 set -euo pipefail
