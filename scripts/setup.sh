@@ -19,7 +19,12 @@ packages=(
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
 
-installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+# Those of its arguments that are not installed, a line each. One question for all: one for each takes three seconds.
+not_installed() {
+  local known
+  known=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null) || true # it complains of unknown names
+  grep -Fxv -f <(sed -n 's/^installed //p' <<<"$known") < <(printf '%s\n' "$@") || true # none is left
+}
 
 # Installing openssh-server must not start a server: a policy of the machine is kept, else ours holds while we install.
 policy=/usr/sbin/policy-rc.d
@@ -37,8 +42,7 @@ least_libssl=3.0.22
 version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true; }
 at_least() { dpkg --compare-versions "$(version "$1")" ge "$2"; }
 
-missing=()
-for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done
+mapfile -t missing < <(not_installed "${packages[@]}")
 have() { command -v "$1" >/dev/null; }
 have node && have npm || missing+=(nodejs npm) # a machine may have them from elsewhere
 at_least libssh-4 "$least_libssh" || missing+=(libssh-4 libssh-dev)
